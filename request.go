@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+)
+
+// Number is a JSON number as the client wrote it, so that no digit is lost. "" means absent.
+type Number string
+
+// Request is what a client asked. It is shared by every attempt and never changed
+// after the edge made it.
+type Request struct {
+	ID    string // ours, in every log line, row and answer
+	Key   string // id of the client's key; "" when no keys are configured
+	Tags  map[string]string
+	Begun time.Time
+
+	Wire Wire   // format of Raw
+	Raw  []byte // the body as it came, strictly valid JSON; nil if the gateway made the request itself
+	// Forward holds the few request headers that an upstream of the same Wire must see
+	// unchanged (anthropic-version, anthropic-beta). Nil for most.
+	Forward map[string]string
+
+	Model        string // as asked: "", auto, default, provider/model or a bare name
+	Stream       bool   // the client wants a stream
+	IncludeUsage bool   // and a usage chunk at its end
+
+	Needs       Needs
+	PromptBytes int // text bytes of the prompt, for estimates; without image data
+	Images      int // images in the prompt
+	Messages    int
+	MaxTokens   int // 0: the client did not say
+	Pinned      bool
+
+	Options Options
+
+	// Embed is set for embeddings, and Raw is then of that route.
+	Embed *EmbedInput
+	// Check, if set, judges a whole answer; its error makes the walk try one more
+	// provider. It is used with Stream false only.
+	Check func(*Completion) error
+
+	// Decode makes the normal form from Raw. Set by the edge; use Chat to call it.
+	Decode func(raw []byte) (*Chat, error)
+	once   sync.Once
+	chat   *Chat
+	err    error
+}
+
+// Chat is the request in normal form, decoded from Raw at most once and only when a
+// provider of another wire format is asked. The result must not be changed.
+// Its error is of kind Invalid.
+func (r *Request) Chat() (*Chat, error) {
+	r.once.Do(func() {
+		if r.Decode == nil {
+			r.err = Errorf(Internal, "request has no normal form")
+			return
+		}
+		r.chat, r.err = r.Decode(r.Raw)
+	})
+	return r.chat, r.err
+}
+
+// Options are what a client may choose per request by header.
+type Options struct {
+	Hedge       string        // "", off, auto, force
+	HedgeAfter  time.Duration // 0: the router decides
+	Deadline    time.Duration // for the whole request; 0: the configured one
+	NoFallback  bool
+	MaxCost     Microcents // 0: no limit
+	OnBreak     string     // stream_failure: "", error, continue, atomic
+	Patience    time.Duration
+	HasPatience bool
+	Receipt     bool
+	Affinity    string // session id that keeps a conversation with its provider; "" derives one
+}
+
+// EmbedInput is a request for embeddings in normal form.
+type EmbedInput struct {
+	Texts      []string
+	Tokens     [][]int // set instead of Texts when the client sent token arrays
+	Dimensions int     // 0: the model's own
+	User       string
+}
+
+// Chat is a chat request in normal form: what every wire format can be made from.
+// Fields that only OpenAI-compatible providers know stay in Request.Raw.
+type Chat struct {
+	Messages      []Message
+	Tools         []Tool
+	ToolChoice    ToolChoice
+	ParallelTools *bool
+	Format        Format
+
+	MaxTokens int // 0: absent
+	Temperature, TopP, TopK, MinP,
+	FrequencyPenalty, PresencePenalty, Seed Number
+	N           int // 0: absent
+	Stop        []string
+	Logprobs    bool
+	TopLogprobs int
+	Effort      string // reasoning_effort; "" absent
+	User        string
+}
+
+// Speaker names who speaks in a message.
+type Speaker string
+
+const (
+	System    Speaker = "system" // developer too: which word is sent depends on the provider
+	User      Speaker = "user"
+	Assistant Speaker = "assistant"
+	ToolSays  Speaker = "tool"
+)
+
+// Message is one turn of the history.
+type Message struct {
+	Speaker Speaker
+	Name    string
+	Parts   []Part // text only for system; may be empty for an assistant with ToolCalls
+
+	// For Assistant.
+	ToolCalls    []ToolCall
+	Reasoning    string     // reasoning_content as the client sent it back
+	HasReasoning bool       // false: the client sent none, which some providers must be told
+	Thinking     []Thinking // signed reasoning of the provider that made this turn
+	Refusal      string
+
+	// For ToolSays.
+	ToolCallID string
+	IsError    bool // the tool failed (Anthropic's is_error); OpenAI has no word for it
+}
+
+// Part is a piece of a message.
+type Part struct {
+	Kind   PartKind
+	Text   string
+	URL    string // http(s) URL of an image
+	MIME   string // of Data
+	Data   string // base64, as the client sent it
+	Detail string // image detail; "" absent
+	Name   string // file name, or audio format
+	FileID string
+	Cache  string // cache breakpoint after this part: "", "5m", "1h"
+}
+
+// PartKind says what a Part holds.
+type PartKind uint8
+
+const (
+	TextPart PartKind = iota
+	ImagePart
+	AudioPart
+	FilePart
+)
+
+// Tool is a function the model may call.
+type Tool struct {
+	Name, Description string
+	Parameters        json.RawMessage // JSON Schema as sent; nil: none given
+	Strict            bool
+	Cache             string
+}
+
+// ToolChoice says whether and which tool must be called.
+type ToolChoice struct {
+	Mode    string   // "" (absent), auto, none, required, named
+	Name    string   // for named
+	Allowed []string // only these, when not empty
+}
+
+// ToolCall is a call the model made, whole.
+type ToolCall struct {
+	ID, Name  string
+	Arguments string // JSON text, exactly as the model wrote it
+	Signature string // Gemini's thoughtSignature; "" if none
+}
+
+// Thinking is a piece of reasoning that its maker wants back unchanged.
+type Thinking struct {
+	Maker     string // kind of provider that made it: "anthropic", "gemini", "openai"
+	Model     string // model that made it; "" if the client did not keep it
+	Text      string
+	Signature string
+	Redacted  string // Anthropic's redacted_thinking data; Text and Signature are then empty
+}
+
+// Format is response_format.
+type Format struct {
+	Mode              string // "" or text, json_object, json_schema
+	Name, Description string
+	Schema            json.RawMessage
+	Strict            bool
+}
+
+// Call is one attempt as an adapter sees it.
+type Call struct {
+	Request *Request
+	Model   *Model
+	Attempt int
+	// MaxTokens is always sent upstream when it is not 0: the bound that the hold was computed with.
+	MaxTokens int
+	// Prefill is what was already sent to the client of a broken stream and is to be continued; "" for none.
+	Prefill string
+	// OnSent, if set, is called once when the request's body has been written.
+	OnSent func()
+	// OnRate, if set, is called with the limits that the answer's headers told.
+	OnRate func(RateInfo)
+}
