@@ -3,6 +3,7 @@ package deps
 
 import (
 	_ "github.com/DataDog/sketches-go/ddsketch"
+	_ "github.com/HdrHistogram/hdrhistogram-go"
 	_ "github.com/anthropics/anthropic-sdk-go"
 	_ "github.com/asynkron/protoactor-go/actor"
 	_ "github.com/gin-gonic/gin"
@@ -23,5 +24,4 @@ import (
 	_ "golang.org/x/time/rate"
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
-	_ "github.com/HdrHistogram/hdrhistogram-go"
 )

@@ -1,0 +1,51 @@
+package providers
+
+import (
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+
+	"gateway"
+)
+
+// State remembers, by tool call, the opaque things a provider wants back in the next
+// round (signatures, thinking blocks, reasoning_content). Clients that echo them do
+// not need it; most SDKs drop unknown fields, and for those the tool loop would
+// break. It is bounded in number and age, and lost on a restart: every format has a
+// defined downgrade for that. A nil State remembers nothing.
+type State struct {
+	kept *expirable.LRU[stateKey, Kept]
+}
+
+// stateKey carries the client's key so that no client reads another's state.
+type stateKey struct{ client, toolCall string }
+
+// Kept is the state of the assistant turn that made a tool call.
+type Kept struct {
+	Maker        string // adapter kind that made it
+	Model        string
+	Signature    string // Gemini's, of this call
+	Thinking     []gateway.Thinking
+	Reasoning    string
+	HasReasoning bool
+}
+
+// NewState makes a State for at most size tool calls, each kept for ttl.
+func NewState(size int, ttl time.Duration) *State {
+	return &State{kept: expirable.NewLRU[stateKey, Kept](size, nil, ttl)}
+}
+
+// Put remembers k for a tool call of a client's key.
+func (s *State) Put(client, toolCall string, k Kept) {
+	if s != nil && toolCall != "" {
+		s.kept.Add(stateKey{client, toolCall}, k)
+	}
+}
+
+// Get returns what was remembered for a tool call of this client's key.
+func (s *State) Get(client, toolCall string) (Kept, bool) {
+	if s == nil || toolCall == "" {
+		return Kept{}, false
+	}
+	return s.kept.Get(stateKey{client, toolCall})
+}

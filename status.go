@@ -1,0 +1,49 @@
+package gateway
+
+import "time"
+
+// ProviderStatus is what the gateway knows about one provider now. It is read from
+// memory; no provider is called.
+type ProviderStatus struct {
+	Name     string        `json:"name"`
+	Kind     string        `json:"kind"`
+	Model    string        `json:"model"` // the one asked when the client names none
+	State    string        `json:"state"` // closed, open, half_open, misconfigured, cooling
+	InFlight int           `json:"in_flight"`
+	Models   []ModelStatus `json:"models,omitempty"`
+}
+
+// ModelStatus is the routing state of one model of a provider.
+type ModelStatus struct {
+	Model        string        `json:"model"`
+	State        string        `json:"state"`
+	InFlight     int           `json:"in_flight"`
+	Queued       int           `json:"queued"`
+	CoolingUntil time.Time     `json:"cooling_until,omitzero"`
+	P50          time.Duration `json:"ttft_p50_ns"`
+	P95          time.Duration `json:"ttft_p95_ns"`
+	Baseline     time.Duration `json:"ttft_baseline_p95_ns"`
+	Demoted      bool          `json:"demoted"`
+	HedgeBucket  float64       `json:"hedge_bucket"`
+	Skip         string        `json:"would_skip,omitempty"` // why a request would pass it by now
+}
+
+// SpendQuery chooses rows. Zero fields choose everything.
+type SpendQuery struct {
+	From, To             time.Time // by the attempt's begin; To exclusive
+	Provider, Model, Key string
+	By                   []string // group by: provider, model, key, day, hour; nil: one total
+}
+
+// SpendLine is one group of a spend report.
+type SpendLine struct {
+	Group     map[string]string `json:"group,omitempty"`
+	Attempts  int64             `json:"attempts"`
+	Requests  int64             `json:"requests"` // attempts that won
+	Prompt    int64             `json:"prompt_tokens"`
+	Cached    int64             `json:"cached_tokens"`
+	Output    int64             `json:"completion_tokens"`
+	Cost      Microcents        `json:"cost_microcents"`
+	Estimated Microcents        `json:"estimated_microcents"` // the part of Cost that is an estimate
+	Unpriced  int64             `json:"unpriced_attempts"`
+}
