@@ -1,0 +1,142 @@
+package breaker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"gateway"
+)
+
+// How long an open circuit stays shut: 5 s, doubling to 40 s, ±20 % so that many
+// gateways do not probe in step; and how many probes in a row close it.
+// Source: routing reference section 4.
+const (
+	openFor     = 5 * time.Second
+	openAtMost  = 40 * time.Second
+	probesClose = 3
+)
+
+// circuit is gobreaker's two-step form with what it lacks beside it: a window of the
+// last outcomes, one probe at a time, and an open period that grows.
+// It is not safe for concurrent use; Gate's lock covers it.
+type circuit struct {
+	cb      *gobreaker.TwoStepCircuitBreaker[struct{}]
+	window  window
+	rand    func() float64
+	period  time.Duration // of the current run of openings; 0 when closed
+	shut    time.Time     // no probe before
+	probing bool
+	tripped bool // the window asks gobreaker to open with the outcome now being reported
+}
+
+// errFailure and errNeutral are what gobreaker is told; the cause stays with us.
+var (
+	errFailure = errors.New("failure")
+	errNeutral = errors.New("neutral")
+)
+
+func newCircuit(rand func() float64) *circuit {
+	c := &circuit{rand: rand}
+	c.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: probesClose,
+		// gobreaker's own timer must never be later than ours.
+		Timeout:     openFor * 7 / 10,
+		ReadyToTrip: func(gobreaker.Counts) bool { return c.tripped },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errNeutral) },
+	})
+	return c
+}
+
+// state is closed, open or half_open.
+func (c *circuit) state(now time.Time) string {
+	switch c.cb.State() {
+	case gobreaker.StateClosed:
+		return Closed
+	case gobreaker.StateHalfOpen:
+		if now.Before(c.shut) {
+			return Open
+		}
+		return HalfOpen
+	default:
+		return Open
+	}
+}
+
+// admit lets a call through or says how long it will not. The done function must be
+// called exactly once.
+func (c *circuit) admit(now time.Time) (done func(now time.Time, v verdict), probe bool, wait time.Duration) {
+	state := c.state(now)
+	if state == Open {
+		return nil, false, max(c.shut.Sub(now), time.Millisecond)
+	}
+	if state == HalfOpen && c.probing {
+		return nil, false, openFor
+	}
+	settle, err := c.cb.Allow()
+	if err != nil {
+		return nil, false, max(c.shut.Sub(now), time.Millisecond)
+	}
+	probe = state == HalfOpen
+	c.probing = c.probing || probe
+	return func(now time.Time, v verdict) { c.settle(now, v, probe, settle) }, probe, 0
+}
+
+func (c *circuit) settle(now time.Time, v verdict, probe bool, settle func(error)) {
+	if probe {
+		c.probing = false
+	}
+	before := c.cb.State()
+	switch v {
+	case neutral:
+		settle(errNeutral)
+		return
+	case good:
+		c.window.add(now, false)
+		settle(nil)
+	case bad:
+		c.window.add(now, true)
+		c.tripped = c.window.sick(now)
+		settle(errFailure)
+		c.tripped = false
+	}
+	after := c.cb.State()
+	switch {
+	case after == gobreaker.StateOpen && before != gobreaker.StateOpen:
+		c.opened(now)
+	case after == gobreaker.StateClosed && before != gobreaker.StateClosed:
+		c.period = 0
+		c.window.clear()
+	}
+}
+
+func (c *circuit) opened(now time.Time) {
+	c.period = min(max(2*c.period, openFor), openAtMost)
+	jitter := 0.8 + 0.4*c.rand()
+	c.shut = now.Add(time.Duration(float64(c.period) * jitter))
+	c.window.clear()
+}
+
+// verdict is what an outcome says about the provider.
+type verdict uint8
+
+const (
+	neutral verdict = iota // says nothing: cancelled, 429, the client's own fault
+	good
+	bad
+)
+
+// judge turns an outcome into a verdict. Only what the provider did badly counts; a
+// cancelled loser, a 429 and the client's own 4xx count neither way.
+func judge(err error) verdict {
+	if err == nil {
+		return good
+	}
+	switch gateway.KindOf(err) {
+	case gateway.RetryNow, gateway.Unavailable, gateway.Timeout, gateway.Overloaded, gateway.BadAnswer:
+		return bad
+	default:
+		return neutral
+	}
+}

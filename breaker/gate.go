@@ -1,0 +1,272 @@
+package breaker
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"gateway"
+)
+
+// States of a Gate or Site.
+const (
+	Closed        = "closed"
+	Open          = "open"
+	HalfOpen      = "half_open"
+	Cooling       = "cooling"       // a Retry-After has not passed
+	Misconfigured = "misconfigured" // the provider refuses our key; traffic does not probe it
+)
+
+// Config holds the limits of one model. Zero means no limit.
+type Config struct {
+	RPM, TPM    int
+	MaxInFlight int
+	// Adaptive finds the concurrency by itself from the time to first content (local servers).
+	Adaptive bool
+	// Off leaves the circuit breaker out (limits and cooling stay).
+	Off bool
+	// Rand is for jitter, in [0,1). Required.
+	Rand func() float64
+}
+
+// Gate admits attempts for one model of one provider. It is safe for concurrent use;
+// it outlives the actor that asks it, so that a restart forgets no limit.
+type Gate struct {
+	site *Site
+	cfg  Config
+
+	mu       sync.Mutex
+	circuit  *circuit
+	requests *rate.Limiter // nil: no limit
+	tokens   bucket
+	learned  aimd
+	adaptive *gradient // nil: fixed limit
+	inFlight int
+	cooling  time.Time
+}
+
+// New makes a Gate of a Site.
+func New(site *Site, cfg Config) *Gate {
+	g := &Gate{site: site, cfg: cfg, circuit: newCircuit(cfg.Rand)}
+	if cfg.RPM > 0 {
+		g.requests = rate.NewLimiter(perMinute(cfg.RPM), max(1, cfg.RPM/60))
+	}
+	if cfg.TPM > 0 {
+		g.tokens.set(time.Time{}, cfg.TPM)
+	}
+	if cfg.Adaptive {
+		g.adaptive = newGradient(cfg.MaxInFlight)
+	}
+	return g
+}
+
+func perMinute(n int) rate.Limit { return rate.Limit(float64(n) / 60) }
+
+// Permit is the right to make one attempt. Done must be called exactly once; a
+// second call does nothing.
+type Permit struct {
+	gate  *Gate
+	site  *Site
+	done  func(now time.Time, v verdict)
+	sdone func(now time.Time, v verdict)
+	// Probe is true for the one attempt that tests a half-open circuit.
+	Probe    bool
+	reserved int
+	begun    time.Time
+	once     sync.Once
+}
+
+// Outcome is how an attempt ended.
+type Outcome struct {
+	Err    error // nil: a whole answer
+	Tokens int   // prompt and output really used; 0 when nothing was sent or it is not known
+	TTFT   time.Duration
+	Rate   *gateway.RateInfo
+}
+
+// Admit asks for one attempt that will use about so many tokens. A refusal is of kind
+// CircuitOpen, RateLimited (cooling), NoCapacity (our own limits) or ProviderAuth,
+// with RetryAfter set to when it is worth asking again.
+func (g *Gate) Admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
+	sdone, sprobe, refusal := g.site.admit(now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	p, refusal := g.admit(now, tokens)
+	if refusal != nil {
+		sdone(now, neutral)
+		return nil, refusal
+	}
+	p.sdone, p.Probe = sdone, p.Probe || sprobe
+	return p, nil
+}
+
+func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now.Before(g.cooling) {
+		return nil, refuse(gateway.RateLimited, g.cooling.Sub(now), "asked to come back later")
+	}
+	if limit := g.limit(); limit > 0 && g.inFlight >= limit {
+		return nil, refuse(gateway.NoCapacity, 0, "all of its places are taken")
+	}
+	done, probe := func(time.Time, verdict) {}, false
+	if !g.cfg.Off {
+		var wait time.Duration
+		done, probe, wait = g.circuit.admit(now)
+		if done == nil {
+			return nil, refuse(gateway.CircuitOpen, wait, "its circuit breaker is open")
+		}
+	}
+	if wait, ok := g.spend(now, tokens); !ok {
+		done(now, neutral)
+		return nil, refuse(gateway.NoCapacity, wait, "its rate limit is used up")
+	}
+	g.inFlight++
+	return &Permit{gate: g, site: g.site, done: done, Probe: probe, reserved: tokens, begun: now}, nil
+}
+
+func refuse(kind gateway.Kind, wait time.Duration, text string) *gateway.Error {
+	return &gateway.Error{Kind: kind, RetryAfter: wait, Message: text}
+}
+
+// limit is the number of attempts that may be in flight; 0: no limit.
+func (g *Gate) limit() int {
+	if g.adaptive != nil {
+		return g.adaptive.limit()
+	}
+	return g.cfg.MaxInFlight
+}
+
+// spend takes from the limiters, all or nothing.
+func (g *Gate) spend(now time.Time, tokens int) (time.Duration, bool) {
+	if wait, ok := g.learned.take(now); !ok {
+		return wait, false
+	}
+	if wait, ok := g.tokens.take(now, tokens); !ok {
+		g.learned.give(now)
+		return wait, false
+	}
+	if g.requests == nil {
+		return 0, true
+	}
+	if r := g.requests.ReserveN(now, 1); r.DelayFrom(now) > 0 {
+		wait := r.DelayFrom(now)
+		r.CancelAt(now)
+		g.tokens.give(now, tokens)
+		g.learned.give(now)
+		return wait, false
+	}
+	return 0, true
+}
+
+// Done reports how the attempt ended and gives its place back.
+func (p *Permit) Done(now time.Time, o Outcome) {
+	p.once.Do(func() {
+		v := judge(o.Err)
+		p.gate.settle(now, p, o, v)
+		p.sdone(now, p.site.judge(now, o.Err, v))
+	})
+}
+
+func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inFlight--
+	p.done(now, v)
+	g.tokens.give(now, p.reserved-o.Tokens)
+	if g.adaptive != nil {
+		g.adaptive.observe(o, g.inFlight+1)
+	}
+	g.learn(now, o)
+}
+
+// learn follows what the provider says of its limits.
+func (g *Gate) learn(now time.Time, o Outcome) {
+	info := o.Rate
+	e := asError(o.Err)
+	if e != nil && e.Rate != nil {
+		info = e.Rate
+	}
+	if info != nil {
+		g.follow(now, info)
+	}
+	if e == nil {
+		return
+	}
+	switch e.Kind {
+	case gateway.RateLimited:
+		if e.RetryAfter > 0 {
+			g.cool(now, e.RetryAfter)
+		} else {
+			g.learned.refused(now)
+		}
+	case gateway.Overloaded:
+		if e.RetryAfter > 0 {
+			g.cool(now, e.RetryAfter)
+		}
+	case gateway.ProviderBilling:
+		g.cool(now, max(e.RetryAfter, billingPause))
+	}
+}
+
+// billingPause is how long a provider without credit is left alone when it does not
+// say. Source: routing reference section 3.
+const billingPause = 10 * time.Minute
+
+func (g *Gate) cool(now time.Time, d time.Duration) {
+	if until := now.Add(d); until.After(g.cooling) {
+		g.cooling = until
+	}
+}
+
+// follow lowers our counts to what the headers say; it never raises them.
+func (g *Gate) follow(now time.Time, info *gateway.RateInfo) {
+	if r := info.Requests; r.Remaining == 0 && r.Reset > 0 {
+		g.cool(now, min(r.Reset, headerCoolAtMost))
+	}
+	if t := info.Tokens; t.Limit > 0 && t.Remaining >= 0 {
+		if g.tokens.perMinute == 0 || float64(t.Limit) < g.tokens.perMinute {
+			g.tokens.set(now, t.Limit)
+		}
+		g.tokens.lower(now, t.Remaining)
+	}
+}
+
+// headerCoolAtMost bounds what a reset header alone can do: some name the end of a
+// day-long window although a place frees much sooner.
+const headerCoolAtMost = 10 * time.Second
+
+// Status is a snapshot for people and for the router's choice of hedges.
+type Status struct {
+	State        string
+	InFlight     int
+	Limit        int
+	CoolingUntil time.Time
+	Queued       int
+	Tight        bool // a limiter has under 10 % left: no hedge should go here
+}
+
+// Status reads the gate without changing it.
+func (g *Gate) Status(now time.Time) Status {
+	site := g.site.State(now)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := Status{State: g.circuit.state(now), InFlight: g.inFlight, Limit: g.limit()}
+	if now.Before(g.cooling) {
+		s.State, s.CoolingUntil = Cooling, g.cooling
+	}
+	if site != Closed && s.State != Cooling {
+		s.State = site
+	}
+	s.Tight = s.Limit > 0 && 10*g.inFlight >= 9*s.Limit
+	if g.tokens.perMinute > 0 {
+		g.tokens.fill(now)
+		s.Tight = s.Tight || g.tokens.level < g.tokens.perMinute/10
+	}
+	if g.requests != nil {
+		s.Tight = s.Tight || g.requests.TokensAt(now) < 1
+	}
+	return s
+}
