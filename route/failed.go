@@ -1,0 +1,188 @@
+package route
+
+import (
+	"time"
+
+	"gateway"
+)
+
+// onRefused handles a gate that did not admit the attempt: nothing was sent.
+func (w *Walk) onRefused(ev Event, now time.Time) {
+	i := w.index(ev.Attempt)
+	if i < 0 {
+		return
+	}
+	f := w.land(i, now)
+	w.state[f.cand] = spent
+	w.note(ev.Err, f)
+	if f.role == gateway.Hedge {
+		w.hedges--
+		w.fleet.refusedHedge(w.hedgeCost(0, f.cand))
+		if len(w.flying) > 0 {
+			return // the late attempt is still out; its next look comes with its own time
+		}
+	}
+	if ev.Err.Kind == gateway.BudgetExceeded || ev.Err.Kind == gateway.LedgerDown {
+		// The same budget stands before every candidate, but a cheaper hold may fit.
+		w.failures = append(w.failures, ev.Err)
+	}
+	w.startNext(w.nextRole(), now)
+}
+
+func (w *Walk) nextRole() gateway.Role {
+	if w.sent == 0 {
+		return gateway.Primary
+	}
+	return gateway.Fallback
+}
+
+func (w *Walk) note(err *gateway.Error, f flight) {
+	if err == nil {
+		err = gateway.Errorf(gateway.Internal, "failed without a reason")
+	}
+	if err.Provider == "" {
+		e := *err
+		e.Provider, e.Model = w.cands[f.cand].Model.Provider, w.cands[f.cand].Model.Name
+		err = &e
+	}
+	w.failures = append(w.failures, err)
+}
+
+// onFailed decides what a failure means for the request: final, once more here, wait
+// here, or on to the next.
+func (w *Walk) onFailed(ev Event, now time.Time) {
+	i := w.index(ev.Attempt)
+	if i < 0 {
+		return
+	}
+	took := now.Sub(w.flying[i].start)
+	f := w.flying[i]
+	w.blame(&w.flying[i], ev.Err, now)
+	w.land(i, now)
+	w.state[f.cand] = spent
+	w.note(ev.Err, f)
+	err := w.failures[len(w.failures)-1]
+
+	if w.final(err) {
+		w.end(err, now)
+		return
+	}
+	if w.onceMore(&f, err, took, now) {
+		return
+	}
+	if err.Kind == gateway.ContextLength {
+		w.needWindow = max(w.needWindow, w.cands[f.cand].Model.Context)
+	}
+	if len(w.flying) > 0 && f.role == gateway.Hedge {
+		return // the attempt it raced is still out
+	}
+	w.startNext(gateway.Fallback, now)
+}
+
+// blame records what a failure says about the model's speed.
+func (w *Walk) blame(f *flight, err *gateway.Error, now time.Time) {
+	m := w.cands[f.cand].Model
+	switch gateway.KindOf(err) {
+	case gateway.Unavailable, gateway.RetryNow, gateway.Overloaded, gateway.BadAnswer, gateway.Timeout:
+		if !f.late {
+			w.fleet.record(now, m, failed, f.probe)
+			f.probe = false
+		}
+	}
+	if err != nil && err.Kind == gateway.Timeout && !f.content {
+		w.fleet.observe(now, m, w.rules.PromptTokens, now.Sub(f.start))
+	}
+}
+
+// final says that no other provider should be asked.
+func (w *Walk) final(err *gateway.Error) bool {
+	switch err.Kind {
+	case gateway.Invalid, gateway.TooLarge, gateway.Internal, gateway.Draining, gateway.Deadline:
+		// Internal is not final when it was one attempt that panicked: that falls back.
+		return err.Kind != gateway.Internal
+	case gateway.ContentFiltered:
+		return !w.rules.FilterPasses
+	case gateway.BadAnswer:
+		if err.Text != "" { // failed the caller's check
+			w.wrong++
+			return w.wrong > w.rules.WrongAnswers
+		}
+	}
+	return false
+}
+
+// onceMore repeats at the same provider where that is better than moving on: a fast
+// reset or 5xx (it is the cheapest and may hold the cache), or a 429 whose time is
+// within the caller's patience.
+func (w *Walk) onceMore(f *flight, err *gateway.Error, took time.Duration, now time.Time) bool {
+	t := &w.fleet.Times
+	if w.repeated || len(w.flying) > 0 || f.content || w.sent > len(w.cands) {
+		return false
+	}
+	switch err.Kind {
+	case gateway.RateLimited, gateway.Overloaded:
+		if err.RetryAfter <= 0 || err.RetryAfter > w.rules.Patience {
+			return false
+		}
+		w.repeated = true
+		w.again = restart{cand: f.cand, at: now.Add(err.RetryAfter)}
+		return true
+	case gateway.RetryNow, gateway.Unavailable:
+		if took > t.Quick || !w.fleet.Gate(w.cands[f.cand].Model).Closed || !w.fleet.mayRetry() {
+			return false
+		}
+		if !err.Sent && err.Status == 0 && err.Kind == gateway.Unavailable {
+			return false // could not connect: nobody is there
+		}
+		w.repeated = true
+		w.again = restart{cand: f.cand, at: now.Add(t.RetryPause)}
+		return true
+	}
+	return false
+}
+
+// repeat carries out a restart whose time has come.
+func (w *Walk) repeat(now time.Time) {
+	cand := w.again.cand
+	w.again = restart{}
+	f := w.start(cand, gateway.Retry, now)
+	f.again = true
+	w.fleet.again++
+}
+
+// roomLater is the refused candidate that will have room soonest, when every refusal
+// is only a matter of time and one of them is short enough to wait for.
+func (w *Walk) roomLater(now time.Time) (int, bool) {
+	best, soonest := -1, time.Duration(0)
+	for _, err := range w.failures {
+		if err.Kind != gateway.NoCapacity {
+			continue
+		}
+		for i := range w.cands {
+			m := w.cands[i].Model
+			if m.Provider != err.Provider || m.Name != err.Model || w.state[i] != spent {
+				continue
+			}
+			if best < 0 || err.RetryAfter < soonest {
+				best, soonest = i, err.RetryAfter
+			}
+		}
+	}
+	if best < 0 || w.queuedOnce() || now.Add(soonest).After(w.rules.Deadline) || soonest > w.fleet.Times.QueueAtMost {
+		return 0, false
+	}
+	return best, true
+}
+
+// queuedOnce: a request waits in a queue at most once.
+func (w *Walk) queuedOnce() bool {
+	for _, err := range w.failures {
+		if err.Kind == gateway.NoCapacity && err.Code == QueueExpired {
+			return true
+		}
+	}
+	return false
+}
+
+// QueueExpired is the Code of a refusal after waiting in a provider's queue.
+const QueueExpired = "queue_expired"

@@ -1,0 +1,173 @@
+package route
+
+import (
+	"time"
+
+	"gateway"
+)
+
+// Wake is when the walk wants its next Tick; the zero time while it needs none.
+func (w *Walk) Wake() time.Time {
+	if w.done {
+		return time.Time{}
+	}
+	at := w.rules.Deadline
+	if !w.anyContent() {
+		at = earlier(at, w.rules.ContentBy)
+	}
+	at = earlier(at, w.again.at)
+	for i := range w.flying {
+		f := &w.flying[i]
+		at = earlier(at, f.hedgeAt)
+		at = earlier(at, f.lateAt)
+		at = earlier(at, f.limitAt)
+		at = earlier(at, f.moveAt)
+	}
+	return at
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+func (w *Walk) anyContent() bool {
+	for i := range w.flying {
+		if w.flying[i].content {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *Walk) tick(now time.Time) {
+	if due(w.rules.Deadline, now) || due(w.rules.ContentBy, now) && !w.anyContent() {
+		w.expire(now)
+		return
+	}
+	if due(w.again.at, now) {
+		w.repeat(now)
+	}
+	for i := len(w.flying) - 1; i >= 0 && !w.done; i-- {
+		w.tickFlight(i, now)
+	}
+}
+
+// tickFlight does at most one thing for an attempt: each may change what is flying.
+func (w *Walk) tickFlight(i int, now time.Time) {
+	f := &w.flying[i]
+	switch {
+	case due(f.limitAt, now):
+		w.atLimit(i, now)
+	case due(f.lateAt, now):
+		f.lateAt = time.Time{}
+		f.late = true
+		m := w.cands[f.cand].Model
+		w.fleet.record(now, m, slow, f.probe)
+		f.probe = false
+		if w.fleet.of(m).demotion.on {
+			w.move(i, now)
+		} else if due(f.hedgeAt, now) {
+			w.hedge(i, now)
+		}
+	case due(f.moveAt, now):
+		f.moveAt = time.Time{}
+		w.move(i, now)
+	case due(f.hedgeAt, now):
+		w.hedge(i, now)
+	}
+}
+
+// atLimit gives up on an attempt without content, unless everything affordable is
+// slow: then more patience costs less than a dear model.
+func (w *Walk) atLimit(i int, now time.Time) {
+	f := &w.flying[i]
+	m := w.cands[f.cand].Model
+	t := &w.fleet.Times
+	waited := now.Sub(f.start)
+	if w.rules.Demote && w.rules.Limit == 0 && w.fleet.of(m).demotion.on && 2*waited <= t.LimitExtended && !w.fasterExists(f.cand, now) {
+		f.limitAt = now.Add(waited)
+		return
+	}
+	err := &gateway.Error{Kind: gateway.Timeout, Provider: m.Provider, Model: m.Name, Sent: true,
+		Message: "no content after " + waited.Round(time.Millisecond).String()}
+	role := f.role
+	w.blame(f, err, now)
+	g := w.land(i, now)
+	w.state[g.cand] = spent
+	w.failures = append(w.failures, err)
+	w.out = append(w.out, Action{Kind: Cancel, Attempt: g.attempt, Err: err})
+	if len(w.flying) > 0 && role == gateway.Hedge {
+		return
+	}
+	w.startNext(gateway.Fallback, now)
+}
+
+func (w *Walk) fasterExists(than int, now time.Time) bool {
+	d := w.fleet.of(w.cands[than].Model).typical(now)
+	for i := range w.cands {
+		c := &w.cands[i]
+		h := w.fleet.of(c.Model)
+		if i != than && w.open(i) && !h.demotion.on && w.fleet.Gate(c.Model).Closed &&
+			affordable(&w.cands[0], c, w.fleet.Times.PriceRatio) && h.typical(now) < d {
+			return true
+		}
+	}
+	return false
+}
+
+// MoveAt asks the walk to take late calls off a model that was just demoted, at a time
+// that the router spreads over the walks. It says whether there is anything to move.
+func (w *Walk) MoveAt(m *gateway.Model, at time.Time) bool {
+	for i := range w.flying {
+		f := &w.flying[i]
+		if w.cands[f.cand].Model == m && f.late && !f.content && f.left {
+			f.moveAt = at
+			return true
+		}
+	}
+	return false
+}
+
+// move replaces a call that is stuck on a demoted model by one to a candidate that is
+// well, not too dear, and usually answers in less than the call has already waited.
+func (w *Walk) move(i int, now time.Time) {
+	f := &w.flying[i]
+	if f.content || len(w.flying) > 1 || w.rules.NoFallback || !w.rules.Hedgeable {
+		return
+	}
+	waited := now.Sub(f.start)
+	for c := range w.cands {
+		cand := &w.cands[c]
+		h := w.fleet.of(cand.Model)
+		if !w.open(c) || h.demotion.on || !w.fleet.Gate(cand.Model).Closed ||
+			!affordable(&w.cands[f.cand], cand, w.fleet.Times.PriceRatio) || h.typical(now) > waited {
+			continue
+		}
+		w.cancel(i, gateway.Errorf(gateway.Canceled, "moved off a slow provider"), now)
+		w.start(c, gateway.Moved, now)
+		return
+	}
+}
+
+// expire ends a request whose time is up. A provider that gave no content until then
+// is to blame for that; one that was in the middle of an answer is not.
+func (w *Walk) expire(now time.Time) {
+	for i := len(w.flying) - 1; i >= 0; i-- {
+		f := &w.flying[i]
+		if !f.left || f.content {
+			continue
+		}
+		m := w.cands[f.cand].Model
+		late := &gateway.Error{Kind: gateway.Timeout, Provider: m.Provider, Model: m.Name, Sent: true,
+			Message: "no content within the request's time"}
+		w.blame(f, late, now)
+		w.failures = append(w.failures, late)
+		w.out = append(w.out, Action{Kind: Cancel, Attempt: w.land(i, now).attempt, Err: late})
+	}
+	w.end(gateway.Errorf(gateway.Deadline, "no answer within the time allowed"), now)
+}

@@ -1,0 +1,48 @@
+package route
+
+import (
+	"time"
+
+	"gateway"
+)
+
+// weight orders the failures of a request by what tells the client most: what it can
+// do something about first.
+var weight = map[gateway.Kind]int{
+	gateway.BudgetExceeded: 100, gateway.LedgerDown: 95, gateway.ContextLength: 90, gateway.ContentFiltered: 80,
+	gateway.BadAnswer: 70, gateway.RateLimited: 60, gateway.NoCapacity: 55, gateway.Overloaded: 50,
+	gateway.Timeout: 45, gateway.Unavailable: 40, gateway.RetryNow: 40, gateway.CircuitOpen: 35,
+	gateway.Internal: 30, gateway.ProviderBilling: 20, gateway.ProviderAuth: 20, gateway.Unsupported: 10,
+}
+
+// verdict is the final error when nobody is left: the most telling failure, with the
+// earliest moment at which it is worth coming back.
+func (w *Walk) verdict() *gateway.Error {
+	var worst *gateway.Error
+	soonest := time.Duration(0)
+	for _, err := range w.failures {
+		if worst == nil || weight[err.Kind] > weight[worst.Kind] {
+			worst = err
+		}
+		switch err.Kind {
+		case gateway.RateLimited, gateway.NoCapacity, gateway.Overloaded, gateway.CircuitOpen:
+			if err.RetryAfter > 0 && (soonest == 0 || err.RetryAfter < soonest) {
+				soonest = err.RetryAfter
+			}
+		}
+	}
+	if worst == nil {
+		return w.nothingFits()
+	}
+	final := *worst
+	final.RetryAfter = soonest
+	return &final
+}
+
+// nothingFits: no candidate was asked at all.
+func (w *Walk) nothingFits() *gateway.Error {
+	if w.rules.MaxCost > 0 {
+		return gateway.Errorf(gateway.BudgetExceeded, "no provider is expected to answer within the maximum cost of %d microcents", w.rules.MaxCost)
+	}
+	return gateway.Errorf(gateway.NoProvider, "no provider can serve this request")
+}

@@ -1,0 +1,326 @@
+package route
+
+import (
+	"time"
+
+	"gateway"
+)
+
+// Walk is the path of one request. Make it with New, give it Begin, then every event
+// that concerns the request until Done. It is used by one goroutine.
+type Walk struct {
+	rules Rules
+	cands []Candidate
+	fleet *Fleet
+	begun time.Time
+
+	state      []tried
+	flying     []flight
+	attempts   int // numbers handed out
+	sent       int // attempts that left
+	hedges     int
+	wrong      int // answers that failed the caller's check
+	repeated   bool
+	failures   []*gateway.Error
+	again      restart
+	needWindow int // a candidate must have a larger window than this
+
+	out  []Action
+	done bool
+}
+
+// tried is what became of a candidate.
+type tried uint8
+
+const (
+	untried tried = iota
+	inUse
+	spent   // failed, refused, or not to be asked
+	dropped // its attempt was only cancelled: it may be asked again
+)
+
+// flight is an attempt that has been started and has not ended.
+type flight struct {
+	attempt, cand                    int
+	role                             gateway.Role
+	start                            time.Time
+	left                             bool // admitted
+	content                          bool
+	late                             bool // already counted as overdue
+	probe                            bool // tests a demoted or half-open model
+	again                            bool // counted in the retry budget
+	queued                           bool
+	hedgeAt, lateAt, limitAt, moveAt time.Time
+	delay                            time.Duration
+}
+
+// restart is a wait on purpose: the same candidate once more at a time.
+type restart struct {
+	cand int
+	at   time.Time
+}
+
+// New makes the walk of a request over its candidates, cheapest first.
+func New(rules Rules, cands []Candidate, fleet *Fleet) *Walk {
+	return &Walk{rules: rules, cands: cands, fleet: fleet, state: make([]tried, len(cands)),
+		flying: make([]flight, 0, 2), out: make([]Action, 0, 4)}
+}
+
+// Done says that the client has its answer or error, and no attempt is out.
+func (w *Walk) Done() bool { return w.done }
+
+// Hedged says whether a hedge was sent.
+func (w *Walk) Hedged() bool { return w.hedges > 0 }
+
+// Failures are the refusals and failures so far, in order.
+func (w *Walk) Failures() []*gateway.Error { return w.failures }
+
+// Sent is the number of attempts that left for a provider.
+func (w *Walk) Sent() int { return w.sent }
+
+// Step takes one event and returns what to do now, in order. No action means wait,
+// until Wake at the latest. The slice is valid until the next Step.
+func (w *Walk) Step(ev Event, now time.Time) []Action {
+	w.out = w.out[:0]
+	if w.done {
+		return nil
+	}
+	switch ev.Kind {
+	case Begin:
+		w.begin(now)
+	case Tick:
+		w.tick(now)
+	case Left:
+		w.onLeft(ev, now)
+	case Refused:
+		w.onRefused(ev, now)
+	case Content:
+		w.onContent(ev, now)
+	case Whole:
+		w.onWhole(ev, now)
+	case Failed:
+		w.onFailed(ev, now)
+	case Gone:
+		w.end(gateway.Errorf(gateway.Canceled, "the client left"), now)
+	case Drain:
+		w.end(gateway.Errorf(gateway.Draining, "the gateway is shutting down"), now)
+	}
+	return w.out
+}
+
+func (w *Walk) begin(now time.Time) {
+	w.begun = now
+	w.fleet.flying++
+	if len(w.cands) == 0 {
+		w.end(gateway.Errorf(gateway.NoProvider, "no provider can serve this request"), now)
+		return
+	}
+	w.fleet.earn(w.cands[0].Expected)
+	w.startNext(gateway.Primary, now)
+	if w.rules.Hedge == "force" && !w.done && len(w.flying) > 0 {
+		w.flying[0].hedgeAt = now.Add(w.rules.HedgeAfter)
+		w.hedge(0, now)
+	}
+}
+
+// startNext starts the next candidate, or waits for what is out or may come free, or
+// gives up.
+func (w *Walk) startNext(role gateway.Role, now time.Time) {
+	if i, ok := w.next(now); ok {
+		w.start(i, role, now)
+		return
+	}
+	if len(w.flying) > 0 || !w.again.at.IsZero() {
+		return
+	}
+	if i, ok := w.roomLater(now); ok {
+		w.startQueued(i, role, now)
+		return
+	}
+	w.end(w.verdict(), now)
+}
+
+func (w *Walk) start(cand int, role gateway.Role, now time.Time) *flight {
+	w.attempts++
+	w.state[cand] = inUse
+	f := flight{attempt: w.attempts, cand: cand, role: role, start: now}
+	h := w.fleet.of(w.cands[cand].Model)
+	if w.rules.Demote && h.demotion.rested(now) {
+		h.demotion.probing, f.probe = true, true
+	}
+	w.flying = append(w.flying, f)
+	w.out = append(w.out, Action{Kind: Start, Attempt: f.attempt, Candidate: cand, Role: role})
+	return &w.flying[len(w.flying)-1]
+}
+
+func (w *Walk) startQueued(cand int, role gateway.Role, now time.Time) {
+	f := w.start(cand, role, now)
+	f.queued = true
+	until := now.Add(w.fleet.Times.QueueAtMost)
+	if w.rules.Deadline.Before(until) {
+		until = w.rules.Deadline
+	}
+	w.out[len(w.out)-1].Queue = until
+}
+
+func (w *Walk) index(attempt int) int {
+	for i := range w.flying {
+		if w.flying[i].attempt == attempt {
+			return i
+		}
+	}
+	return -1
+}
+
+// onLeft arms the timers of a call that has really left.
+func (w *Walk) onLeft(ev Event, now time.Time) {
+	i := w.index(ev.Attempt)
+	if i < 0 {
+		return
+	}
+	f := &w.flying[i]
+	w.sent++
+	f.left, f.queued, f.start = true, false, now
+	f.probe = f.probe || ev.Probe
+	m := w.cands[f.cand].Model
+	f.limitAt = now.Add(w.limit(f.cand, now))
+	if d := w.fleet.overdueAfter(m); d > 0 && w.rules.Demote {
+		f.lateAt = now.Add(d)
+	}
+	if w.rules.Hedge == "off" || !w.rules.Hedgeable || w.hedges >= w.rules.MaxHedges || w.rules.NoFallback {
+		return
+	}
+	f.delay = w.rules.HedgeAfter
+	if f.delay == 0 {
+		f.delay = w.fleet.hedgeDelay(now, m, w.rules.PromptTokens)
+	}
+	if f.probe {
+		if d := 2 * w.fleet.of(m).base.m50; d > 0 {
+			f.delay = max(w.fleet.Times.HedgeLeast, min(f.delay, d))
+		}
+	}
+	f.hedgeAt = now.Add(f.delay)
+}
+
+// limit is how long the call may take to its first content. The last candidate has
+// all the time there is: cutting it could only turn a late answer into none.
+func (w *Walk) limit(cand int, now time.Time) time.Duration {
+	left := max(0, w.rules.ContentBy.Sub(now))
+	others := 0
+	for i := range w.state {
+		if i != cand && (w.state[i] == untried || w.state[i] == dropped) {
+			others++
+		}
+	}
+	d := w.rules.Limit
+	if d == 0 {
+		d = w.cands[cand].Limit
+	}
+	fixed := d > 0
+	if !fixed {
+		d = w.fleet.limit(now, w.cands[cand].Model)
+		if w.rules.PatientEffort {
+			d = max(d, patientLimit)
+		}
+	}
+	if others == 0 || w.rules.NoFallback {
+		if fixed {
+			return min(d, left)
+		}
+		return left
+	}
+	return min(d, max(left/time.Duration(others+1), w.fleet.of(w.cands[cand].Model).base.m50))
+}
+
+// onContent commits a streaming client to the first attempt with content, and stops
+// the others. A client that waits for the whole answer is not committed: if this
+// attempt breaks, the next candidate can still serve it.
+func (w *Walk) onContent(ev Event, now time.Time) {
+	i := w.index(ev.Attempt)
+	if i < 0 || w.flying[i].content {
+		return
+	}
+	f := &w.flying[i]
+	f.content = true
+	ttft := now.Sub(f.start)
+	m := w.cands[f.cand].Model
+	w.fleet.observe(now, m, w.rules.PromptTokens, ttft)
+	if !f.late {
+		w.fleet.record(now, m, fine, f.probe)
+		f.probe = false
+	}
+	f.hedgeAt, f.lateAt, f.limitAt, f.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	w.cancelAllBut(ev.Attempt, gateway.Errorf(gateway.Canceled, "another attempt answered first"), now)
+	if !w.rules.Whole {
+		w.commit(ev.Attempt, now)
+	}
+}
+
+func (w *Walk) onWhole(ev Event, now time.Time) {
+	i := w.index(ev.Attempt)
+	if i < 0 {
+		return
+	}
+	if !w.flying[i].content {
+		w.onContent(ev, now)
+	}
+	w.commit(ev.Attempt, now)
+}
+
+func (w *Walk) commit(attempt int, now time.Time) {
+	if w.done {
+		return
+	}
+	if i := w.index(attempt); i >= 0 {
+		w.land(i, now)
+	}
+	w.out = append(w.out, Action{Kind: Commit, Attempt: attempt})
+	w.finish()
+}
+
+func (w *Walk) finish() {
+	w.done = true
+	w.fleet.flying--
+}
+
+// land takes an attempt out of the air.
+func (w *Walk) land(i int, now time.Time) flight {
+	f := w.flying[i]
+	if f.again {
+		w.fleet.again--
+	}
+	if f.probe { // neither well nor ill: only gives the place back
+		w.fleet.of(w.cands[f.cand].Model).demotion.probing = false
+	}
+	w.flying = append(w.flying[:i], w.flying[i+1:]...)
+	return f
+}
+
+// cancelAllBut stops the other attempts. How long they have waited is part of what
+// is known of their models.
+func (w *Walk) cancelAllBut(attempt int, why *gateway.Error, now time.Time) {
+	for i := len(w.flying) - 1; i >= 0; i-- {
+		if w.flying[i].attempt != attempt {
+			w.cancel(i, why, now)
+		}
+	}
+}
+
+func (w *Walk) cancel(i int, why *gateway.Error, now time.Time) {
+	f := w.land(i, now)
+	if f.left && !f.content {
+		w.fleet.observe(now, w.cands[f.cand].Model, w.rules.PromptTokens, now.Sub(f.start))
+	}
+	w.state[f.cand] = dropped
+	w.out = append(w.out, Action{Kind: Cancel, Attempt: f.attempt, Err: why})
+}
+
+// end stops everything and tells the client.
+func (w *Walk) end(err *gateway.Error, now time.Time) {
+	if w.done {
+		return
+	}
+	w.cancelAllBut(0, gateway.Errorf(gateway.Canceled, "the request ended"), now)
+	w.out = append(w.out, Action{Kind: GiveUp, Err: err})
+	w.finish()
+}
