@@ -1,0 +1,225 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"gateway"
+	"gateway/breaker"
+)
+
+// attempt is one call to one provider. The router makes it, the provider actor admits
+// it, one goroutine makes the call; whoever holds it last ends it through finish.
+type attempt struct {
+	job   *job
+	n     int
+	cand  int
+	role  gateway.Role
+	model *gateway.Model
+	queue time.Time // may wait for a place until then
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	won    chan win // capacity 1: the router's word that this attempt has the client
+
+	sys    *System
+	host   *actor.PID
+	permit *breaker.Permit
+	begun  time.Time
+	first  time.Duration // first content after begun
+
+	waiting bool        // in a provider's queue; its actor's own
+	expiry  *time.Timer // of that wait
+
+	mu   sync.Mutex
+	sent bool
+	rate *gateway.RateInfo
+	once sync.Once
+}
+
+// win is what the router tells the attempt that has the client.
+type win struct {
+	attempts int
+	hedged   bool
+}
+
+// run makes the call. It ends with the attempt's context at the latest.
+func (a *attempt) run(up Upstream) {
+	defer a.sys.attempts.Done()
+	defer func() {
+		if p := recover(); p != nil {
+			a.sys.log.Error("attempt panicked", "request", a.job.req.ID, "provider", a.model.Provider, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a.fail(&tally{}, gateway.Errorf(gateway.Internal, "internal error"))
+		}
+	}()
+	if a.job.req.Embed != nil {
+		a.embed(up)
+		return
+	}
+	stream, err := up.Open(a.ctx, a.call())
+	if err != nil {
+		a.fail(&tally{}, a.cause(err))
+		return
+	}
+	l := &live{attempt: a, stream: stream}
+	l.watch()
+	if err := l.untilContent(); err != nil {
+		l.lose(err)
+		return
+	}
+	a.first = time.Since(a.begun)
+	a.sys.tell(content{a})
+	if a.job.rules.Whole {
+		a.gather(l)
+		return
+	}
+	select {
+	case w := <-a.won:
+		answer := a.answer(w)
+		answer.Stream = l
+		if !a.job.deliver(result{answer: answer}) {
+			l.lose(gateway.Errorf(gateway.Canceled, "the client left"))
+		}
+	case <-a.ctx.Done():
+		l.lose(a.cause(a.ctx.Err()))
+	}
+}
+
+// gather reads the answer to its end before the client sees any of it.
+func (a *attempt) gather(l *live) {
+	var fold gateway.Fold
+	for {
+		c, err := l.pull()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			l.lose(err)
+			return
+		}
+		fold.Add(&c)
+	}
+	completion := fold.Completion()
+	if err := a.judge(completion); err != nil {
+		l.lose(err)
+		return
+	}
+	a.sys.tell(whole{a})
+	select {
+	case w := <-a.won:
+		a.finish(&l.tally, nil, true)
+		answer := a.answer(w)
+		if a.job.req.Stream {
+			answer.Stream = completion.Replay()
+		} else {
+			answer.Completion = completion
+		}
+		a.job.deliver(result{answer: answer})
+	case <-a.ctx.Done():
+		l.lose(a.cause(a.ctx.Err()))
+	}
+	l.stop()
+}
+
+// judge refuses an answer that is none, and one that the caller's own check refuses.
+func (a *attempt) judge(c *gateway.Completion) *gateway.Error {
+	if c.Empty() {
+		return gateway.Errorf(gateway.BadAnswer, "the answer is empty")
+	}
+	if check := a.job.req.Check; check != nil {
+		if err := check(c); err != nil {
+			e := gateway.Errorf(gateway.BadAnswer, "%v", err)
+			e.Text = cut(c.Choices[0].Text, 500)
+			if e.Text == "" {
+				e.Text = " "
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+func cut(s string, runes int) string {
+	n := 0
+	for i := range s {
+		if n == runes {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
+
+func (a *attempt) embed(up Upstream) {
+	e, err := up.Embed(a.ctx, a.call())
+	t := tally{finish: "stop"}
+	if err != nil {
+		a.fail(&t, a.cause(err))
+		return
+	}
+	if len(e.Vectors) == 0 {
+		a.fail(&t, gateway.Errorf(gateway.BadAnswer, "the answer has no vectors"))
+		return
+	}
+	a.first = time.Since(a.begun)
+	t.usage = e.Usage
+	a.sys.tell(whole{a})
+	select {
+	case w := <-a.won:
+		a.finish(&t, nil, true)
+		answer := a.answer(w)
+		answer.Embeddings = e
+		a.job.deliver(result{answer: answer})
+	case <-a.ctx.Done():
+		a.finish(&t, a.cause(a.ctx.Err()), false)
+	}
+}
+
+func (a *attempt) call() *gateway.Call {
+	return &gateway.Call{
+		Request: a.job.req, Model: a.model, Attempt: a.n, MaxTokens: a.job.req.MaxTokens,
+		OnSent: func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
+		OnRate: func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
+	}
+}
+
+// answer is what the client's handler gets; cost and receipt are filled by what has ended.
+func (a *attempt) answer(w win) *gateway.Answer {
+	cost, guess := a.job.spent()
+	return &gateway.Answer{
+		Provider: a.model.Provider, Model: a.model.Name, Kind: a.model.Kind,
+		Attempts: w.attempts, Hedged: w.hedged,
+		Cost: cost, Estimated: guess, HasCost: a.job.rules.Whole,
+		Took: time.Since(a.job.begun), Receipt: a.job.receipt,
+	}
+}
+
+// cause turns a failure into the reason that we ourselves had for ending the call, if
+// it was us who ended it.
+func (a *attempt) cause(err error) *gateway.Error {
+	if a.ctx.Err() != nil {
+		var own *gateway.Error
+		if errors.As(context.Cause(a.ctx), &own) {
+			return own
+		}
+		return gateway.Errorf(gateway.Canceled, "the client left")
+	}
+	var e *gateway.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &gateway.Error{Kind: gateway.Internal, Message: "unclassified failure", Err: err}
+}
+
+// fail ends an attempt that has no stream and tells the router.
+func (a *attempt) fail(t *tally, err *gateway.Error) {
+	a.finish(t, err, false)
+	a.sys.tell(failed{a, err})
+}

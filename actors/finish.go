@@ -1,0 +1,157 @@
+package actors
+
+import (
+	"time"
+
+	"gateway"
+	"gateway/breaker"
+)
+
+// settleWait bounds how long an answer waits for its row to be durable. The row is
+// not lost when it passes: the books keep and retry it.
+const settleWait = 5 * time.Second
+
+// finish ends the attempt: its place is given back, the gate hears how it went, its
+// row is booked. For the attempt that has the client it returns when the row is
+// durable, because nothing may follow the last byte that a crash could undo.
+func (a *attempt) finish(t *tally, err *gateway.Error, winner bool) {
+	if !winner {
+		a.end(t, err, false, nil)
+		return
+	}
+	durable := make(chan error, 1)
+	if !a.end(t, err, true, func(err error) { durable <- err }) {
+		return
+	}
+	wait := time.NewTimer(settleWait)
+	defer wait.Stop()
+	select {
+	case <-durable:
+	case <-wait.C:
+		a.sys.log.Error("ledger row not durable yet", "request", a.job.req.ID, "attempt", a.n)
+	}
+}
+
+// end does the work of finish without waiting; false if the attempt had already ended.
+func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error)) bool {
+	first := false
+	a.once.Do(func() {
+		first = true
+		now := time.Now()
+		entry := a.entry(t, err, winner, now)
+		a.job.note(a.line(&entry, err))
+		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
+			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first, Rate: a.rateInfo(),
+		}})
+		a.sys.root.Send(a.sys.ledger, book{entry: entry, done: done})
+		a.cancel(nil)
+	})
+	return first
+}
+
+// nilOr avoids an interface that holds a nil pointer.
+func nilOr(e *gateway.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func (a *attempt) rateInfo() *gateway.RateInfo {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rate
+}
+
+func (a *attempt) wasSent(err *gateway.Error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sent || err == nil || err.Sent || a.first > 0
+}
+
+func (a *attempt) entry(t *tally, err *gateway.Error, winner bool, now time.Time) gateway.Entry {
+	req := a.job.req
+	e := gateway.Entry{
+		Request: req.ID, Attempt: a.n, Key: req.Key, Tags: req.Tags, Op: "chat", Role: a.role,
+		Provider: a.model.Provider, Model: a.model.Name, Asked: req.Model,
+		Begun: a.begun, FirstContent: a.first, Took: now.Sub(a.begun),
+		Outcome: outcome(err), Finish: t.finish, Winner: winner && err == nil, Stream: req.Stream,
+	}
+	if req.Embed != nil {
+		e.Op = "embeddings"
+	}
+	if err != nil {
+		e.Status = err.Status
+	}
+	e.Usage, e.Source = a.usage(t, err)
+	if tariff := a.model.Tariff; tariff != nil {
+		e.Priced, e.PriceDate = true, tariff.Date
+		e.Cost = tariff.Cost(e.Usage, a.begun)
+	}
+	return e
+}
+
+func outcome(err *gateway.Error) string {
+	if err == nil {
+		return "ok"
+	}
+	return err.Kind.String()
+}
+
+// usage is what the attempt used: as reported, or estimated where the provider did
+// not get to report it. What a cut call costs follows the provider's billing habit.
+func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.UsageSource) {
+	u := t.usage
+	if err != nil && err.Usage != nil {
+		u = *err.Usage
+	}
+	if err == nil && u.Reported {
+		return u, gateway.UsageReported
+	}
+	if !a.wasSent(err) || err != nil && refusedUnbilled(err) {
+		return gateway.Usage{}, gateway.UsageNone
+	}
+	if u.Prompt() == 0 {
+		req := a.job.req
+		u.Fresh = a.sys.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
+	}
+	if req := a.job.req; req.Embed == nil {
+		u.Output = max(u.Output, a.sys.cfg.Estimate.Text(t.bytes))
+		if err != nil && a.model.Bills == gateway.BillsInFull {
+			u.Output = max(u.Output, a.wholeAnswer())
+		}
+	}
+	u.Reported = false
+	return u, gateway.UsageEstimated
+}
+
+// wholeAnswer is what a provider that goes on generating is expected to bill.
+func (a *attempt) wholeAnswer() int {
+	const expected = 400 // as in package route
+	if n := a.job.req.MaxTokens; n > 0 {
+		return min(n, expected)
+	}
+	return expected
+}
+
+// refusedUnbilled: an error answer before any content is not billed.
+func refusedUnbilled(err *gateway.Error) bool {
+	return err.Status >= 400 && err.Usage == nil
+}
+
+// line is the attempt's line in the receipt.
+func (a *attempt) line(e *gateway.Entry, err *gateway.Error) gateway.AttemptNote {
+	start := e.Begun.Sub(a.job.begun)
+	n := gateway.AttemptNote{
+		Attempt: a.n, Provider: e.Provider, Model: e.Model, Role: a.role,
+		Start: start, End: start + e.Took, Outcome: e.Outcome,
+		Cost: e.Cost, Estimated: e.Source == gateway.UsageEstimated,
+	}
+	if e.FirstContent > 0 {
+		n.FirstContent = start + e.FirstContent
+	}
+	if err != nil {
+		n.Reason = err.Message
+	}
+	return n
+}

@@ -1,0 +1,100 @@
+package actors
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gateway"
+	"gateway/route"
+)
+
+// job is one request in flight. The router owns walk, out and wake; the rest is set
+// before the job is sent, or guarded as said.
+type job struct {
+	ctx   context.Context
+	req   *gateway.Request
+	rules route.Rules
+	cands []route.Candidate
+	begun time.Time
+
+	walk    *route.Walk
+	out     []*attempt // attempts that have not ended, as the router sees it
+	wake    time.Time
+	heapPos int // in the router's timetable; -1 when absent
+
+	state atomic.Uint32 // waiting, answered, left
+	reply chan result
+
+	mu    sync.Mutex
+	notes []gateway.AttemptNote // of attempts that ended
+	cost  gateway.Microcents
+	guess bool // some of cost is estimated
+}
+
+const (
+	waiting uint32 = iota
+	answered
+	left
+)
+
+type result struct {
+	answer *gateway.Answer
+	err    *gateway.Error
+}
+
+// deliver gives the client its one result; false when the client has left.
+func (j *job) deliver(r result) bool {
+	if !j.state.CompareAndSwap(waiting, answered) {
+		return false
+	}
+	j.reply <- r
+	return true
+}
+
+// leave marks the client as gone; false when a result is already in reply.
+func (j *job) leave() bool { return j.state.CompareAndSwap(waiting, left) }
+
+func (j *job) note(n gateway.AttemptNote) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.notes = append(j.notes, n)
+	j.cost += n.Cost
+	j.guess = j.guess || n.Estimated
+}
+
+func (j *job) receipt() []gateway.AttemptNote {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]gateway.AttemptNote(nil), j.notes...)
+}
+
+func (j *job) spent() (gateway.Microcents, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.cost, j.guess
+}
+
+// messages of the router
+type (
+	begin   struct{ job *job }
+	gone    struct{ job *job }
+	tick    struct{}
+	drain   struct{}
+	refused struct {
+		attempt *attempt
+		err     *gateway.Error
+	}
+	departed struct { // admitted, and the call has left
+		attempt *attempt
+		probe   bool
+	}
+	content struct{ attempt *attempt }
+	whole   struct{ attempt *attempt }
+	failed  struct {
+		attempt *attempt
+		err     *gateway.Error
+	}
+	askStatus struct{ reply chan []gateway.ProviderStatus }
+)

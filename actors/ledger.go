@@ -1,0 +1,81 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"gateway"
+)
+
+// book asks the ledger actor to write a row. done, if set, is called once it is durable.
+type book struct {
+	entry gateway.Entry
+	done  func(error)
+}
+
+// booked is the books' word that a row is durable, or why not.
+type booked struct {
+	entry gateway.Entry
+	err   error
+}
+
+type askSpend struct {
+	reply chan map[[2]string]gateway.SpendLine
+}
+
+// ledgerActor is the only sender of rows to the books, and aggregates spend by
+// provider and model. A row is in a total only once it is durable, so a restart of the
+// process reads back the same numbers.
+type ledgerActor struct {
+	sys    *System
+	totals map[[2]string]gateway.SpendLine
+}
+
+func (l *ledgerActor) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case book:
+		self := c.Self()
+		l.sys.rows.Add(1)
+		l.sys.cfg.Books.Submit(m.entry, func(err error) {
+			defer l.sys.rows.Done()
+			if m.done != nil {
+				m.done(err)
+			}
+			l.sys.root.Send(self, booked{m.entry, err})
+		})
+	case booked:
+		l.add(m)
+	case askSpend:
+		out := make(map[[2]string]gateway.SpendLine, len(l.totals))
+		for k, v := range l.totals {
+			out[k] = v
+		}
+		m.reply <- out
+	}
+}
+
+func (l *ledgerActor) add(m booked) {
+	if m.err != nil {
+		if f := l.sys.cfg.OnLedgerError; f != nil {
+			f(m.err)
+		}
+		return
+	}
+	e := &m.entry
+	key := [2]string{e.Provider, e.Model}
+	t := l.totals[key]
+	t.Attempts++
+	if e.Winner {
+		t.Requests++
+	}
+	t.Prompt += int64(e.Usage.Prompt())
+	t.Cached += int64(e.Usage.CachedRead)
+	t.Output += int64(e.Usage.Output)
+	t.Cost += e.Cost
+	if e.Source == gateway.UsageEstimated {
+		t.Estimated += e.Cost
+	}
+	if !e.Priced {
+		t.Unpriced++
+	}
+	l.totals[key] = t
+}

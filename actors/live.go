@@ -1,0 +1,200 @@
+package actors
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"gateway"
+)
+
+// live is the stream of one attempt, with what the ledger must know of it. The
+// attempt's goroutine pulls it until the first content; then the client's handler
+// does. Every way it can end goes through finish exactly once.
+type live struct {
+	attempt *attempt
+	stream  gateway.Stream
+	tally   tally
+
+	held []gateway.Chunk // pulled before the winner was known
+	at   int
+	eof  bool // the held chunks are the whole answer
+	err  error
+
+	idle   *time.Timer
+	closed sync.Once
+	mu     sync.Mutex // Next and Close may come from two goroutines
+}
+
+// tally is what the ledger needs to know of an answer.
+type tally struct {
+	usage  gateway.Usage
+	bytes  int // of text, reasoning and tool arguments seen
+	finish string
+}
+
+func (t *tally) add(c *gateway.Chunk) {
+	t.bytes += len(c.Text) + len(c.Reasoning) + len(c.Refusal)
+	for i := range c.Tools {
+		t.bytes += len(c.Tools[i].Name) + len(c.Tools[i].Arguments)
+	}
+	if c.Usage != nil {
+		t.usage = *c.Usage
+	}
+	if c.Finish != "" {
+		t.finish = string(c.Finish)
+		if c.Native != "" {
+			t.finish = c.Native
+		}
+	}
+}
+
+// watch arms the limit on silence between chunks. Before the first content only the
+// walk's limit counts, so it starts then.
+func (l *live) watch() {
+	a := l.attempt
+	idle := a.sys.idle(a.model.Provider)
+	l.idle = time.AfterFunc(time.Hour, func() {
+		a.cancel(&gateway.Error{Kind: gateway.Timeout, Provider: a.model.Provider, Model: a.model.Name,
+			Message: "nothing for " + idle.String() + " in the middle of the answer", Sent: true})
+	})
+	l.idle.Stop()
+}
+
+// untilContent pulls until there is something a client can see, and holds what came.
+func (l *live) untilContent() *gateway.Error {
+	for {
+		c, err := l.stream.Next()
+		if errors.Is(err, io.EOF) {
+			l.eof = true
+			if l.saysNothing() {
+				return gateway.Errorf(gateway.BadAnswer, "the answer is empty")
+			}
+			return nil
+		}
+		if err != nil {
+			return l.attempt.cause(err)
+		}
+		l.tally.add(&c)
+		if c.HasContent() {
+			l.held = append(l.held, c) // valid until the next pull, which comes after it is delivered
+			l.idle.Reset(l.attempt.sys.idle(l.attempt.model.Provider))
+			return nil
+		}
+		l.held = append(l.held, keep(c))
+	}
+}
+
+// saysNothing: the answer ended without content and without a reason for that.
+func (l *live) saysNothing() bool {
+	for i := range l.held {
+		if f := l.held[i].Finish; f == gateway.FinishLength || f == gateway.FinishFilter {
+			return false
+		}
+	}
+	return true
+}
+
+// keep copies what a chunk only lends.
+func keep(c gateway.Chunk) gateway.Chunk {
+	c.Raw = append([]byte(nil), c.Raw...)
+	c.Thinking = append([]gateway.Thinking(nil), c.Thinking...)
+	c.Logprobs = append([]byte(nil), c.Logprobs...)
+	c.Annotations = append([]byte(nil), c.Annotations...)
+	if len(c.Raw) == 0 {
+		c.Raw = nil
+	}
+	if len(c.Logprobs) == 0 {
+		c.Logprobs = nil
+	}
+	if len(c.Annotations) == 0 {
+		c.Annotations = nil
+	}
+	return c
+}
+
+// pull gives the held chunks and then those of the provider.
+func (l *live) pull() (gateway.Chunk, error) {
+	if l.at < len(l.held) {
+		l.at++
+		return l.held[l.at-1], nil
+	}
+	if l.eof {
+		return gateway.Chunk{}, io.EOF
+	}
+	c, err := l.stream.Next()
+	switch {
+	case err == nil:
+		l.tally.add(&c)
+		l.idle.Reset(l.attempt.sys.idle(l.attempt.model.Provider))
+		return c, nil
+	case errors.Is(err, io.EOF):
+		l.idle.Stop()
+		return c, io.EOF
+	default:
+		l.idle.Stop()
+		return c, l.attempt.cause(err)
+	}
+}
+
+// Next implements gateway.Stream for the client's handler. io.EOF comes only after
+// the ledger row is durable.
+func (l *live) Next() (gateway.Chunk, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return gateway.Chunk{}, l.err
+	}
+	c, err := l.pull()
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, io.EOF):
+		l.err = io.EOF
+		l.attempt.finish(&l.tally, nil, true)
+	default:
+		l.err = err
+		l.attempt.finish(&l.tally, asError(err), true)
+	}
+	l.stop()
+	return gateway.Chunk{}, l.err
+}
+
+// Close ends the call; an answer that was not read to its end is booked as cut.
+func (l *live) Close() error {
+	left := gateway.Errorf(gateway.Canceled, "the client left")
+	l.attempt.cancel(left) // frees a Next that is waiting
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = left
+		l.attempt.end(&l.tally, left, true, nil)
+	}
+	l.stop()
+	return nil
+}
+
+// lose ends an attempt that does not have the client, and tells the router why.
+func (l *live) lose(err error) {
+	e := asError(err)
+	l.stop()
+	l.attempt.finish(&l.tally, e, false)
+	l.attempt.sys.tell(failed{l.attempt, e})
+}
+
+func (l *live) stop() {
+	l.closed.Do(func() {
+		l.idle.Stop()
+		l.stream.Close()
+		l.attempt.cancel(nil)
+	})
+}
+
+func asError(err error) *gateway.Error {
+	var e *gateway.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &gateway.Error{Kind: gateway.Internal, Message: "unclassified failure", Err: err}
+}

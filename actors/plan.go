@@ -1,0 +1,124 @@
+package actors
+
+import (
+	"time"
+
+	"gateway"
+	"gateway/route"
+)
+
+// plan makes the candidates and rules of a request. It runs in the handler's
+// goroutine, from what never changes.
+func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, route.Rules, *gateway.Error) {
+	resolve := s.cfg.Catalog.Resolve
+	if req.Embed != nil {
+		resolve = s.cfg.Catalog.ResolveEmbedding
+	}
+	models, pinned, err := resolve(req.Model)
+	if err != nil {
+		return nil, route.Rules{}, asError(err)
+	}
+	prompt := s.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
+	cands, lacks := s.candidates(req, models, prompt, now)
+	if len(cands) == 0 {
+		return nil, route.Rules{}, unfit(models, lacks)
+	}
+	if !pinned {
+		route.Order(cands)
+	}
+	rules := s.rules(req, &cands[0], prompt, now)
+	if pinned || req.Embed != nil {
+		rules.Hedgeable = rules.Hedgeable && !pinned && req.Embed == nil
+	}
+	if req.Embed != nil {
+		rules.Whole = true
+	}
+	return cands, rules, nil
+}
+
+// candidates keeps the models that can serve the request and says what the others lack.
+func (s *System) candidates(req *gateway.Request, models []*gateway.Model, prompt int, now time.Time) ([]route.Candidate, string) {
+	cands, lacks := make([]route.Candidate, 0, len(models)), ""
+	for _, m := range models {
+		if l := m.Can.Lacks(req.Needs); l != "" {
+			lacks = l
+			continue
+		}
+		if m.Context > 0 && prompt > m.Context {
+			lacks = "so large a context"
+			continue
+		}
+		c := route.Expect(m, prompt, 0, req.MaxTokens, now)
+		if p := s.byName[m.Provider]; p != nil {
+			c.Limit, c.OnBreak = p.TTFT, p.OnBreak
+		}
+		cands = append(cands, c)
+	}
+	return cands, lacks
+}
+
+func unfit(models []*gateway.Model, lacks string) *gateway.Error {
+	if len(models) == 0 {
+		return gateway.Errorf(gateway.NoProvider, "no provider can serve this request")
+	}
+	if lacks == "so large a context" {
+		return gateway.Errorf(gateway.ContextLength, "the request is longer than the context of every model that could serve it")
+	}
+	e := gateway.Errorf(gateway.Unsupported, "no model that could serve this request takes %s", lacks)
+	return e
+}
+
+// rules are the configuration with the request's own options applied.
+func (s *System) rules(req *gateway.Request, first *route.Candidate, prompt int, now time.Time) route.Rules {
+	o, cfg := &req.Options, &s.cfg
+	r := route.Rules{
+		Hedge: cfg.Hedge, HedgeAfter: cfg.HedgeAfter, MaxHedges: cfg.MaxHedges,
+		Hedgeable: !req.Stateful && !req.Needs.Many,
+		Demote:    !cfg.NoDemote, NoFallback: o.NoFallback, Limit: cfg.Limit, Patience: cfg.Patience,
+		MaxCost: o.MaxCost, WrongAnswers: 1, PromptTokens: prompt, PatientEffort: req.DeepEffort,
+	}
+	if p := s.byName[first.Model.Provider]; p != nil {
+		if p.Hedge != "" {
+			r.Hedge = p.Hedge
+		}
+		orDuration(&r.HedgeAfter, p.After)
+		if p.Patience > 0 {
+			r.Patience = p.Patience
+		}
+		r.FilterPasses = p.FilterPasses
+	}
+	if o.Hedge != "" {
+		r.Hedge = o.Hedge
+	}
+	if o.HedgeAfter > 0 {
+		r.HedgeAfter = o.HedgeAfter
+	}
+	if o.HasPatience {
+		r.Patience = o.Patience
+	}
+	r.Deadline, r.ContentBy = now.Add(cfg.Deadline), now.Add(cfg.ContentBy)
+	if o.Deadline > 0 {
+		r.Deadline = now.Add(o.Deadline)
+		if r.Deadline.Before(r.ContentBy) {
+			r.ContentBy = r.Deadline
+		}
+	}
+	onBreak := cfg.OnBreak
+	if first.OnBreak != "" {
+		onBreak = first.OnBreak
+	}
+	if o.OnBreak != "" {
+		onBreak = o.OnBreak
+	}
+	r.Whole = !req.Stream || onBreak == "atomic"
+	return r
+}
+
+// tokens is what the limiters are told a request will use.
+func (j *job) tokens() int {
+	answer := j.req.MaxTokens
+	if answer == 0 {
+		answer = 400
+	}
+	return j.rules.PromptTokens + answer
+}

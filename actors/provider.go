@@ -1,0 +1,96 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"gateway"
+	"gateway/breaker"
+)
+
+// try asks a provider actor for one attempt.
+type try struct{ attempt *attempt }
+
+// ended tells it how an admitted attempt went.
+type ended struct {
+	attempt *attempt
+	outcome breaker.Outcome
+}
+
+// recheck tells it that something waiting may have room now.
+type recheck struct{}
+
+// site is what must survive a restart of a provider actor: gates and the queue. It is
+// made outside the actor and handed in by its Props.
+type site struct {
+	cfg   *Provider
+	gates *gates
+	queue *waitingRoom
+}
+
+// providerActor admits attempts for one provider and hears how they ended. It never
+// makes a call itself.
+type providerActor struct {
+	sys  *System
+	site *site
+}
+
+func (p *providerActor) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case try:
+		p.try(c, m.attempt)
+	case ended:
+		m.attempt.permit.Done(time.Now(), m.outcome)
+		p.serveQueue(c)
+	case recheck:
+		p.serveQueue(c)
+	case expired:
+		p.expire(m.attempt)
+	}
+}
+
+// try admits the attempt, or refuses, or lets it wait. The router always hears which,
+// also when something here panics.
+func (p *providerActor) try(c actor.Context, a *attempt) {
+	told := false
+	defer func() {
+		if !told {
+			p.sys.tell(refused{a, gateway.Errorf(gateway.Internal, "internal error")})
+		}
+	}()
+	err := p.admitInTurn(c, a)
+	if err != nil && err.Kind == gateway.NoCapacity && !a.queue.IsZero() {
+		err = p.wait(c, a, err)
+		told = err == nil
+	}
+	if err != nil {
+		p.sys.tell(refused{a, err})
+	}
+	told = true
+}
+
+func (p *providerActor) admit(c actor.Context, a *attempt) *gateway.Error {
+	if a.ctx.Err() != nil {
+		return a.cause(a.ctx.Err())
+	}
+	permit, err := p.site.gates.of(a.model).Admit(time.Now(), a.job.tokens())
+	if err != nil {
+		e := *err
+		e.Provider, e.Model = a.model.Provider, a.model.Name
+		return &e
+	}
+	a.permit, a.host, a.begun = permit, c.Self(), time.Now()
+	p.sys.attempts.Add(1)
+	p.sys.tell(departed{a, permit.Probe})
+	go a.run(p.site.cfg.Upstream) // ends when a.ctx does: the router or the client cancels it
+	return nil
+}
+
+// admitInTurn does not let a newcomer pass those that wait.
+func (p *providerActor) admitInTurn(c actor.Context, a *attempt) *gateway.Error {
+	if p.site.queue.queued(a.model) > 0 {
+		return &gateway.Error{Kind: gateway.NoCapacity, Provider: a.model.Provider, Model: a.model.Name, Message: "others wait for it"}
+	}
+	return p.admit(c, a)
+}

@@ -1,0 +1,210 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"gateway"
+	"gateway/breaker"
+	"gateway/route"
+)
+
+// System is the running set of actors. Make it with Start, end it with Stop.
+type System struct {
+	cfg    Config
+	log    *slog.Logger
+	byName map[string]*Provider
+	sites  []*site
+
+	actors *actor.ActorSystem
+	root   *actor.RootContext
+	router *actor.PID
+	ledger *actor.PID
+
+	started  chan struct{}
+	timer    atomic.Pointer[time.Timer]
+	attempts sync.WaitGroup // goroutines of attempts
+	rows     sync.WaitGroup // rows handed to the books
+	inFlight atomic.Int64
+	stop     sync.Once
+}
+
+// Start makes the actors and returns when they are ready.
+func Start(cfg Config) (*System, error) {
+	if cfg.Catalog == nil || cfg.Books == nil || cfg.Estimate.Prompt == nil || cfg.Estimate.Text == nil {
+		return nil, errors.New("actors: catalog, books and estimate are required")
+	}
+	cfg.defaults()
+	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{})}
+	random := cfg.Rand
+	if random == nil {
+		random = rand.Float64
+	}
+	for i := range s.cfg.Providers {
+		p := &s.cfg.Providers[i]
+		s.byName[p.Name] = p
+		s.sites = append(s.sites, &site{cfg: p, gates: newGates(p, random), queue: &waitingRoom{}})
+	}
+	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
+	s.actors = actor.NewActorSystem(actor.WithLoggerFactory(quiet), actor.WithDeadLetterRequestLogging(false))
+	s.root = s.actors.Root
+	if err := s.spawn(); err != nil {
+		s.actors.Shutdown()
+		return nil, err
+	}
+	<-s.started
+	return s, nil
+}
+
+func (s *System) spawn() (err error) {
+	resume := actor.NewOneForOneStrategy(1<<30, time.Second, func(any) actor.Directive { return actor.ResumeDirective })
+	s.ledger, err = s.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
+		return &ledgerActor{sys: s, totals: map[[2]string]gateway.SpendLine{}}
+	}, actor.WithGuardian(resume)), "ledger")
+	if err != nil {
+		return err
+	}
+	// Providers are restarted one for one, never given up; the router itself resumes,
+	// because a restart would stop every provider and forget every request.
+	restart := actor.NewRestartingStrategy()
+	s.router, err = s.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
+		r := &router{sys: s, jobs: map[*job]struct{}{}, hosts: map[string]*actor.PID{}}
+		r.fleet = route.NewFleet(s.cfg.Times, s.view)
+		return r
+	}, actor.WithGuardian(resume), actor.WithSupervisor(restart)), "router")
+	return err
+}
+
+// tell sends a message to the router.
+func (s *System) tell(m any) { s.root.Send(s.router, m) }
+
+// view is what the router is told of a model's gate.
+func (s *System) view(m *gateway.Model) route.GateView {
+	g := s.gatesOf(m.Provider)
+	if g == nil {
+		return route.GateView{Shut: true}
+	}
+	st := g.of(m).Status(time.Now())
+	return route.GateView{
+		Closed: st.State == breaker.Closed,
+		Shut:   st.State != breaker.Closed && st.State != breaker.HalfOpen,
+		Tight:  st.Tight,
+	}
+}
+
+func (s *System) gatesOf(provider string) *gates {
+	for _, site := range s.sites {
+		if site.cfg.Name == provider {
+			return site.gates
+		}
+	}
+	return nil
+}
+
+// idle is the limit on silence between chunks of a provider.
+func (s *System) idle(provider string) time.Duration {
+	if p := s.byName[provider]; p != nil && p.Idle > 0 {
+		return p.Idle
+	}
+	return 30 * time.Second
+}
+
+// Route serves one request: it returns the one answer or the one error, an
+// *gateway.Error. The answer's Stream must be read to its end or closed. When ctx
+// ends, so do all attempts.
+func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
+	if s.inFlight.Add(1) > int64(s.cfg.MaxInFlight) {
+		s.inFlight.Add(-1)
+		return nil, &gateway.Error{Kind: gateway.NoCapacity, Message: "the gateway is at its limit of requests in flight", RetryAfter: time.Second}
+	}
+	defer s.inFlight.Add(-1)
+	now := time.Now()
+	cands, rules, refusal := s.plan(req, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, reply: make(chan result, 1)}
+	s.tell(begin{j})
+	select {
+	case r := <-j.reply:
+		return r.unpack()
+	case <-ctx.Done():
+		s.tell(gone{j})
+		if j.leave() {
+			return nil, gateway.Errorf(gateway.Canceled, "the client left")
+		}
+		return (<-j.reply).unpack() // it came in the same moment; its owner closes it
+	}
+}
+
+func (r result) unpack() (*gateway.Answer, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.answer, nil
+}
+
+// Status reads what is known of every provider. It calls none.
+func (s *System) Status() []gateway.ProviderStatus {
+	reply := make(chan []gateway.ProviderStatus, 1)
+	s.tell(askStatus{reply})
+	select {
+	case st := <-reply:
+		return st
+	case <-time.After(time.Second):
+		return nil
+	}
+}
+
+// Totals are what was booked by this process, by provider and model.
+func (s *System) Totals() map[[2]string]gateway.SpendLine {
+	reply := make(chan map[[2]string]gateway.SpendLine, 1)
+	s.root.Send(s.ledger, askSpend{reply})
+	select {
+	case t := <-reply:
+		return t
+	case <-time.After(time.Second):
+		return nil
+	}
+}
+
+// Stop ends the system in order: no new requests, the running ones to their end or to
+// ctx's, then providers, router and ledger. Every row is with the books when it
+// returns. The handlers must be asked to end first.
+func (s *System) Stop(ctx context.Context) {
+	s.stop.Do(func() {
+		quiet := make(chan struct{})
+		go func() { // ends with the last attempt, which ends with its context
+			s.attempts.Wait()
+			close(quiet)
+		}()
+		select {
+		case <-quiet:
+		case <-ctx.Done():
+			s.tell(drain{})
+			<-quiet
+		}
+		if t := s.timer.Load(); t != nil {
+			t.Stop()
+		}
+		s.settleRows()
+		// Nobody sends any more: now the queues may be closed.
+		s.root.PoisonFuture(s.router).Wait()
+		s.root.PoisonFuture(s.ledger).Wait()
+		s.actors.Shutdown()
+	})
+}
+
+// settleRows waits until the ledger actor has taken every row and the books have
+// answered for it.
+func (s *System) settleRows() {
+	s.Totals() // a round trip: every book sent before it has been received
+	s.rows.Wait()
+}
