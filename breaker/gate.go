@@ -124,6 +124,9 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 		return nil, refuse(gateway.NoCapacity, wait, "its rate limit is used up")
 	}
 	g.inFlight++
+	if g.adaptive != nil {
+		g.adaptive.took(g.inFlight)
+	}
 	return &Permit{gate: g, site: g.site, done: done, Probe: probe, reserved: tokens, begun: now}, nil
 }
 
@@ -177,7 +180,7 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) {
 	p.done(now, v)
 	g.tokens.give(now, p.reserved-o.Tokens)
 	if g.adaptive != nil {
-		g.adaptive.observe(o, g.inFlight+1)
+		g.adaptive.observe(o)
 	}
 	g.learn(now, o)
 }

@@ -87,6 +87,7 @@ type gradient struct {
 	best  time.Duration // slowly forgotten minimum of the time to first content
 	short time.Duration // moving average
 	n     int           // answers since the last step
+	peak  int           // most in flight since then
 }
 
 const (
@@ -105,7 +106,10 @@ func newGradient(most int) *gradient {
 
 func (g *gradient) limit() int { return max(1, int(g.lim)) }
 
-func (g *gradient) observe(o Outcome, inFlight int) {
+// took notes how many are in flight now.
+func (g *gradient) took(inFlight int) { g.peak = max(g.peak, inFlight) }
+
+func (g *gradient) observe(o Outcome) {
 	if judge(o.Err) == bad {
 		g.lim = max(1, g.lim*0.9)
 		return
@@ -123,13 +127,15 @@ func (g *gradient) observe(o Outcome, inFlight int) {
 	if g.n++; g.n < gradientWindow {
 		return
 	}
-	g.n = 0
+	peak := g.peak
+	g.n, g.peak = 0, 0
 	g.best += g.best / 100
 	ratio := float64(g.best) * gradientSlack / float64(g.short)
+	g.short = 0 // each window speaks for itself: one queue is answered by one step down
 	switch {
 	case ratio < 1:
 		g.lim = max(1, g.lim*max(0.5, ratio))
-	case inFlight >= g.limit(): // grow only when the limit is in use
+	case peak >= g.limit(): // grow only when the limit is in use
 		g.lim = min(float64(g.most), g.lim+max(1, math.Sqrt(g.lim)/2))
 	}
 }

@@ -1,0 +1,279 @@
+package breaker
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gateway"
+)
+
+func middle() float64 { return 0.5 }
+
+func open(t *testing.T, cfg Config) *Gate {
+	t.Helper()
+	cfg.Rand = middle
+	return New(NewSite(middle), cfg)
+}
+
+func admit(t *testing.T, g *Gate) *Permit {
+	t.Helper()
+	p, err := g.Admit(time.Now(), 100)
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	return p
+}
+
+func refusal(t *testing.T, g *Gate, kind gateway.Kind) *gateway.Error {
+	t.Helper()
+	p, err := g.Admit(time.Now(), 100)
+	if err == nil || err.Kind != kind {
+		t.Fatalf("Admit = %v, %v; want refusal %v", p, err, kind)
+	}
+	return err
+}
+
+func broken() error   { return &gateway.Error{Kind: gateway.Unavailable, Status: 500, Sent: true} }
+func canceled() error { return &gateway.Error{Kind: gateway.Canceled} }
+
+func trip(t *testing.T, g *Gate) {
+	t.Helper()
+	for range windowNeeds {
+		admit(t, g).Done(time.Now(), Outcome{Err: broken()})
+	}
+}
+
+func TestOpensProbesAndCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		trip(t, g)
+		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != openFor {
+			t.Errorf("wait %v, want %v", e.RetryAfter, openFor)
+		}
+		time.Sleep(openFor)
+		for i := range probesClose {
+			p := admit(t, g)
+			if !p.Probe {
+				t.Fatalf("attempt %d is no probe", i)
+			}
+			refusal(t, g, gateway.CircuitOpen) // one at a time
+			p.Done(time.Now(), Outcome{})
+		}
+		if s := g.Status(time.Now()); s.State != Closed {
+			t.Errorf("state %s after good probes, want closed", s.State)
+		}
+	})
+}
+
+func TestOpenPeriodGrowsAndIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		trip(t, g)
+		rest := openFor
+		for range 4 {
+			time.Sleep(rest)
+			admit(t, g).Done(time.Now(), Outcome{Err: broken()})
+			rest = min(2*rest, openAtMost)
+			if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != rest {
+				t.Fatalf("wait %v, want %v", e.RetryAfter, rest)
+			}
+		}
+		time.Sleep(rest)
+		for range probesClose {
+			admit(t, g).Done(time.Now(), Outcome{})
+		}
+		trip(t, g)
+		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != openFor {
+			t.Errorf("wait %v after recovery, want %v again", e.RetryAfter, openFor)
+		}
+	})
+}
+
+// Cancelled losers, 429s and the client's own faults count neither way, and free the
+// probe slot.
+func TestNeutralOutcomes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		for _, kind := range []gateway.Kind{gateway.Canceled, gateway.RateLimited, gateway.Invalid, gateway.ContextLength, gateway.ContentFiltered, gateway.Unsupported} {
+			for range 3 * windowSize {
+				time.Sleep(10 * time.Second) // a bare 429 lowers the learned rate, to 0.1/s at the least
+				admit(t, g).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: kind, Status: 400}})
+			}
+			if s := g.Status(time.Now()); s.State != Closed || s.InFlight != 0 {
+				t.Fatalf("after %v: %+v, want closed and empty", kind, s)
+			}
+		}
+		trip(t, g)
+		time.Sleep(openFor)
+		for range 10 {
+			admit(t, g).Done(time.Now(), Outcome{Err: canceled()}) // each frees the slot for the next probe
+		}
+		if s := g.Status(time.Now()); s.State != HalfOpen {
+			t.Errorf("state %s, want half_open still", s.State)
+		}
+	})
+}
+
+func TestDoneTwiceCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{MaxInFlight: 2})
+		p := admit(t, g)
+		p.Done(time.Now(), Outcome{})
+		p.Done(time.Now(), Outcome{})
+		if s := g.Status(time.Now()); s.InFlight != 0 {
+			t.Errorf("in flight %d, want 0", s.InFlight)
+		}
+	})
+}
+
+func TestRetryAfterCoolsForEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		others := []*Permit{admit(t, g), admit(t, g)}
+		admit(t, g).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.RateLimited, Status: 429, RetryAfter: 2 * time.Second}})
+		if e := refusal(t, g, gateway.RateLimited); e.RetryAfter != 2*time.Second {
+			t.Errorf("wait %v, want 2s", e.RetryAfter)
+		}
+		for _, p := range others {
+			p.Done(time.Now(), Outcome{})
+		}
+		time.Sleep(2*time.Second - time.Nanosecond)
+		refusal(t, g, gateway.RateLimited)
+		time.Sleep(time.Nanosecond)
+		admit(t, g)
+	})
+}
+
+func TestRefusedKeyConcernsAllModels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := NewSite(middle)
+		one, two := New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
+		admit(t, one).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.ProviderAuth, Status: 401}})
+		refusal(t, two, gateway.ProviderAuth)
+		if s := two.Status(time.Now()); s.State != Misconfigured {
+			t.Errorf("state %s, want misconfigured", s.State)
+		}
+		time.Sleep(authPause)
+		admit(t, two).Done(time.Now(), Outcome{})
+		admit(t, one)
+	})
+}
+
+func TestRefusedConnectionsConcernAllModels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := NewSite(middle)
+		one, two := New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
+		for range windowNeeds {
+			admit(t, one).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.Unavailable}})
+		}
+		refusal(t, two, gateway.CircuitOpen)
+	})
+}
+
+// The breaker is asked first: an open one spends no rate token.
+func TestOpenBreakerSpendsNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{TPM: 100 * windowNeeds})
+		for range windowNeeds {
+			admit(t, g).Done(time.Now(), Outcome{Err: broken(), Tokens: 1})
+		}
+		level := g.tokens.level
+		refusal(t, g, gateway.CircuitOpen)
+		if g.tokens.level != level {
+			t.Errorf("tokens went from %v to %v", level, g.tokens.level)
+		}
+	})
+}
+
+func TestTokensAreTakenBeforeAndCorrectedAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{TPM: 300})
+		one, two, three := admit(t, g), admit(t, g), admit(t, g) // 100 each
+		if e := refusal(t, g, gateway.NoCapacity); e.RetryAfter != 20*time.Second {
+			t.Errorf("wait %v, want 20s for 100 of 300 a minute", e.RetryAfter)
+		}
+		one.Done(time.Now(), Outcome{Tokens: 0})
+		admit(t, g)
+		two.Done(time.Now(), Outcome{Tokens: 300}) // used more: a debt
+		three.Done(time.Now(), Outcome{Tokens: 100})
+		if e := refusal(t, g, gateway.NoCapacity); e.RetryAfter != time.Minute {
+			t.Errorf("wait %v, want 1m to pay 200 and have 100", e.RetryAfter)
+		}
+	})
+}
+
+func TestPlacesAndRequestsPerMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{MaxInFlight: 1, RPM: 60})
+		p := admit(t, g)
+		refusal(t, g, gateway.NoCapacity)
+		p.Done(time.Now(), Outcome{})
+		if e := refusal(t, g, gateway.NoCapacity); e.RetryAfter != time.Second {
+			t.Errorf("wait %v, want 1s at 60 a minute", e.RetryAfter)
+		}
+		time.Sleep(time.Second)
+		admit(t, g)
+	})
+}
+
+func TestHeadersOnlyLower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{TPM: 1000})
+		rate := &gateway.RateInfo{Requests: gateway.RateWindow{Limit: -1, Remaining: -1}, Tokens: gateway.RateWindow{Limit: 5000, Remaining: 150}}
+		admit(t, g).Done(time.Now(), Outcome{Rate: rate, Tokens: 100})
+		admit(t, g)
+		refusal(t, g, gateway.NoCapacity)
+	})
+}
+
+// A provider that answers 429 and tells nothing: the rate is halved, and grows again.
+func TestLearnsARateFromRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		admitted := func(seconds int) (n int) {
+			for range seconds * 20 {
+				if p, err := g.Admit(time.Now(), 1); err == nil {
+					n++
+					p.Done(time.Now(), Outcome{})
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			return n
+		}
+		if n := admitted(5); n != 100 {
+			t.Fatalf("%d of 100 before any refusal", n)
+		}
+		admit(t, g).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.RateLimited, Status: 429}})
+		if n := admitted(10); n < 80 || n > 120 {
+			t.Errorf("%d admitted in 10 s, want about half of 200", n)
+		}
+	})
+}
+
+func TestAdaptivePlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{Adaptive: true, MaxInFlight: 64})
+		// A server with 8 places: the time to first content grows with the queue.
+		for range 300 {
+			var batch []*Permit
+			for {
+				p, err := g.Admit(time.Now(), 1)
+				if err != nil {
+					break
+				}
+				batch = append(batch, p)
+			}
+			for _, p := range batch {
+				ttft := 100 * time.Millisecond * time.Duration(max(1, (len(batch)+7)/8))
+				if len(batch) > 16 {
+					ttft *= 2
+				}
+				p.Done(time.Now(), Outcome{TTFT: ttft})
+			}
+		}
+		if n := g.Status(time.Now()).Limit; n < 6 || n > 24 {
+			t.Errorf("limit %d, want near the 8 to 16 that do not queue", n)
+		}
+	})
+}
