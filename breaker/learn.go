@@ -88,6 +88,7 @@ type gradient struct {
 	short time.Duration // moving average
 	n     int           // answers since the last step
 	peak  int           // most in flight since then
+	old   int           // answers still to come that left under an earlier, higher limit
 }
 
 const (
@@ -114,6 +115,10 @@ func (g *gradient) observe(o Outcome) {
 		g.lim = max(1, g.lim*0.9)
 		return
 	}
+	if g.old > 0 {
+		g.old--
+		return
+	}
 	if o.TTFT <= 0 {
 		return
 	}
@@ -131,10 +136,11 @@ func (g *gradient) observe(o Outcome) {
 	g.n, g.peak = 0, 0
 	g.best += g.best / 100
 	ratio := float64(g.best) * gradientSlack / float64(g.short)
-	g.short = 0 // each window speaks for itself: one queue is answered by one step down
+	g.short = 0 // each window speaks for itself: a queue is answered by one step down
 	switch {
 	case ratio < 1:
 		g.lim = max(1, g.lim*max(0.5, ratio))
+		g.old = peak
 	case peak >= g.limit(): // grow only when the limit is in use
 		g.lim = min(float64(g.most), g.lim+max(1, math.Sqrt(g.lim)/2))
 	}
