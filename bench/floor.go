@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// runFloor serves a handler that does the least that any gateway must: read the
+// body, send it on, copy the answer back and flush it as it comes.
+func runFloor(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("bench floor", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "where to listen")
+	upstream := flags.String("upstream", "", "base URL of the provider")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if err := loopback(*upstream); err != nil {
+		return err
+	}
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	client := &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 20_000, IdleConnTimeout: time.Minute, DisableCompression: true,
+	}}
+	url := *upstream + "/v1/chat/completions"
+	engine.POST("/v1/chat/completions", func(c *gin.Context) { forward(c, client, url) })
+	return listen(ctx, *addr, engine, out)
+}
+
+func forward(c *gin.Context, client *http.Client, url string) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, 10<<20))
+	if err != nil {
+		c.Status(http.StatusBadRequest)
+		return
+	}
+	req, err := http.NewRequestWithContext(c.Request.Context(), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		c.Status(http.StatusBadGateway)
+		return
+	}
+	defer res.Body.Close()
+	c.Header("Content-Type", res.Header.Get("Content-Type"))
+	c.Status(res.StatusCode)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := res.Body.Read(buf)
+		if n > 0 {
+			if _, werr := c.Writer.Write(buf[:n]); werr != nil {
+				return
+			}
+			c.Writer.Flush()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// listen serves until ctx ends and says on out where.
+func listen(ctx context.Context, addr string, handler http.Handler, out io.Writer) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	fmt.Fprintf(out, "listening on http://%s\n", l.Addr())
+	stopped := context.AfterFunc(ctx, func() { server.Close() })
+	defer stopped()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

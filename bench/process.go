@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a server that runs beside the load, so that its CPU time is its own.
+type process struct {
+	cmd  *exec.Cmd
+	base string // http://host:port
+}
+
+var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+
+// start runs a program and waits until it says where it listens.
+func start(ctx context.Context, env []string, name string, args ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Env = env
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = cmd.Start()
+	writer.Close()
+	if err != nil {
+		reader.Close()
+		return nil, err
+	}
+	lines := bufio.NewScanner(reader)
+	var said bytes.Buffer
+	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+		if found := address.FindString(lines.Text()); found != "" {
+			go func() { // ends when the process closes its output
+				io.Copy(io.Discard, reader)
+				reader.Close()
+			}()
+			return &process{cmd: cmd, base: found}, nil
+		}
+	}
+	reader.Close()
+	return nil, errors.Join(fmt.Errorf("%s said no address:\n%s", name, said.String()), cmd.Wait())
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait()
+}
+
+// ticks per second of /proc/<pid>/stat; the kernel fixes it at 100 for user space.
+const ticks = 100
+
+// cpu is the processor time that the process has used, user and system.
+func (p *process) cpu() (time.Duration, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// The second field is the program's name in brackets and may hold spaces.
+	_, rest, found := strings.Cut(string(data), ") ")
+	fields := strings.Fields(rest)
+	if !found || len(fields) < 13 {
+		return 0, errors.New("/proc/<pid>/stat has another form than expected")
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(user+system) * time.Second / ticks, nil
+}
+
+// rss is the memory that the process holds now, in bytes.
+func (p *process) rss() (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0, errors.New("/proc/<pid>/statm has another form than expected")
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}

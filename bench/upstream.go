@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// runUpstream serves a provider that costs next to nothing itself: every answer is
+// the same bytes, made beforehand.
+func runUpstream(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("bench upstream", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "where to listen")
+	first := flags.Duration("ttft", 0, "time to first token")
+	gap := flags.Duration("gap", 0, "time between tokens")
+	tokens := flags.Int("tokens", 40, "tokens of an answer")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return listen(ctx, *addr, canned(*first, *gap, *tokens), out)
+}
+
+func canned(first, gap time.Duration, tokens int) http.Handler {
+	head, token, tail := cannedStream(tokens)
+	whole := cannedWhole(tokens)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		pause(r.Context(), first)
+		if !bytes.Contains(body, []byte(`"stream":true`)) {
+			pause(r.Context(), gap*time.Duration(tokens))
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(whole)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		flush := http.NewResponseController(w).Flush
+		w.Write(head)
+		for range tokens {
+			w.Write(token)
+			if flush() != nil || r.Context().Err() != nil {
+				return
+			}
+			pause(r.Context(), gap)
+		}
+		w.Write(tail)
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+const cannedMeta = `"id":"chatcmpl-bench","created":1760000000,"model":"bench-model"`
+
+func cannedStream(tokens int) (head, token, tail []byte) {
+	event := func(choices, more string) []byte {
+		return fmt.Appendf(nil, `data: {%s,"object":"chat.completion.chunk","choices":[%s]%s}`+"\n\n", cannedMeta, choices, more)
+	}
+	head = event(`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}`, "")
+	token = event(`{"index":0,"delta":{"content":"token "},"finish_reason":null}`, "")
+	tail = event(`{"index":0,"delta":{},"finish_reason":"stop"}`, "")
+	tail = append(tail, event("", `,"usage":`+cannedUsage(tokens))...)
+	tail = append(tail, "data: [DONE]\n\n"...)
+	return head, token, tail
+}
+
+func cannedWhole(tokens int) []byte {
+	text := bytes.Repeat([]byte("token "), tokens)
+	return fmt.Appendf(nil, `{%s,"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"%s"},"finish_reason":"stop"}],"usage":%s}`,
+		cannedMeta, text, cannedUsage(tokens))
+}
+
+func cannedUsage(tokens int) string {
+	return fmt.Sprintf(`{"prompt_tokens":100,"completion_tokens":%d,"total_tokens":%d}`, tokens, 100+tokens)
+}
