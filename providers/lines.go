@@ -1,0 +1,105 @@
+package providers
+
+import (
+	"bytes"
+	"io"
+)
+
+// byteLines cuts a reader into lines that end in LF, CR or CRLF.
+type byteLines struct {
+	r          io.Reader
+	buf        []byte
+	start, end int
+	scanned    int  // bytes after start known to hold no line end
+	skipLF     bool // the last line ended in CR; an LF right after belongs to it
+	err        error
+	empty      int // reads in a row that gave nothing
+}
+
+const firstBuffer = 8 << 10
+
+// next returns the next line without its end, valid until the next call. whole is
+// false for bytes at the end of input that no line end followed.
+func (b *byteLines) next() (line []byte, whole bool, err error) {
+	for {
+		if b.skipLF && b.start < b.end {
+			if b.buf[b.start] == '\n' {
+				b.start++
+			}
+			b.skipLF = false
+		}
+		window := b.buf[b.start:b.end]
+		if i := indexLineEnd(window[b.scanned:]); i >= 0 {
+			i += b.scanned
+			b.scanned = 0
+			b.start += i + 1
+			b.skipLF = window[i] == '\r'
+			return window[:i], true, nil
+		}
+		b.scanned = len(window)
+		if len(window) > maxEvent {
+			return nil, false, errEventTooLarge
+		}
+		if b.err != nil {
+			b.start, b.scanned = b.end, 0
+			if b.err == io.EOF && len(window) > 0 {
+				return window, false, nil
+			}
+			return nil, false, b.err
+		}
+		b.fill()
+	}
+}
+
+func (b *byteLines) fill() {
+	if b.start > 0 {
+		copy(b.buf, b.buf[b.start:b.end])
+		b.end -= b.start
+		b.start = 0
+	}
+	if b.end == len(b.buf) {
+		bigger := make([]byte, max(firstBuffer, 2*len(b.buf)))
+		copy(bigger, b.buf[:b.end])
+		b.buf = bigger
+	}
+	n, err := b.r.Read(b.buf[b.end:])
+	b.end += n
+	b.err = err
+	if n > 0 || err != nil {
+		b.empty = 0
+	} else if b.empty++; b.empty > 100 {
+		b.err = io.ErrNoProgress
+	}
+}
+
+// indexLineEnd finds the first LF or CR. Provider lines hardly ever hold a CR other
+// than before the LF, so two vectorised searches beat one by byte.
+func indexLineEnd(p []byte) int {
+	lf := bytes.IndexByte(p, '\n')
+	if lf >= 0 {
+		p = p[:lf]
+	}
+	if cr := bytes.IndexByte(p, '\r'); cr >= 0 {
+		return cr
+	}
+	return lf
+}
+
+// lineReader reads newline-delimited JSON. Blank lines are skipped.
+type lineReader struct{ lines byteLines }
+
+func newLineReader(r io.Reader) *lineReader { return &lineReader{byteLines{r: r}} }
+
+// Next returns the next line that is not blank, valid until the next call; io.EOF at
+// the end. A last line without a line end counts: some servers leave it off.
+func (l *lineReader) Next() ([]byte, error) {
+	for {
+		line, _, err := l.lines.next()
+		if err != nil {
+			return nil, err
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return line, nil
+		}
+	}
+}

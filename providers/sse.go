@@ -1,0 +1,95 @@
+package providers
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// maxEvent is the most bytes one event or line may have. Images inside an event are large.
+const maxEvent = 8 << 20
+
+var errEventTooLarge = errors.New("event is larger than 8 MiB")
+
+// sseEvent is one server-sent event. Data is valid until the next call of Next.
+type sseEvent struct {
+	Name string
+	Data []byte
+}
+
+// sseReader reads server-sent events. Events without data and comments are skipped;
+// how the bytes are cut by the network makes no difference.
+type sseReader struct {
+	lines byteLines
+	data  []byte
+	first bool
+}
+
+func newSSEReader(r io.Reader) *sseReader {
+	return &sseReader{lines: byteLines{r: r}, first: true}
+}
+
+// Next returns the next event with data. It returns io.EOF at the end of input; an
+// event that no blank line ended is dropped, as it may be half of one.
+func (s *sseReader) Next() (sseEvent, error) {
+	s.data = s.data[:0]
+	var event sseEvent
+	lines := 0
+	for {
+		line, whole, err := s.lines.next()
+		if err != nil {
+			return sseEvent{}, err
+		}
+		if !whole {
+			return sseEvent{}, io.EOF
+		}
+		if s.first {
+			s.first = false
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		if len(line) == 0 {
+			if len(s.data) > 0 {
+				event.Data = s.data
+				return event, nil
+			}
+			event, lines = sseEvent{}, 0
+			continue
+		}
+		field, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(field) {
+		case "data":
+			if lines > 0 {
+				s.data = append(s.data, '\n')
+			}
+			lines++
+			if len(s.data)+len(value) > maxEvent {
+				return sseEvent{}, errEventTooLarge
+			}
+			s.data = append(s.data, value...)
+		case "event":
+			event.Name = eventName(value)
+		}
+	}
+}
+
+// eventName interns the names that arrive with each event, so that they cost no memory.
+func eventName(name []byte) string {
+	switch string(name) {
+	case "message_start":
+		return "message_start"
+	case "content_block_start":
+		return "content_block_start"
+	case "content_block_delta":
+		return "content_block_delta"
+	case "content_block_stop":
+		return "content_block_stop"
+	case "message_delta":
+		return "message_delta"
+	case "message_stop":
+		return "message_stop"
+	case "ping":
+		return "ping"
+	}
+	return string(name)
+}

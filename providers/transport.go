@@ -1,0 +1,147 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	neturl "net/url"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"gateway"
+)
+
+// NewClient makes the HTTP client that all adapters share. It keeps many connections
+// per provider, uses HTTP/2 where offered, never follows a redirect (it would carry
+// the key elsewhere) and asks for no compression, which would hold back a stream.
+// It sets no time limits: each attempt's context does. The usual proxy variables hold.
+func NewClient() *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         dialer.DialContext,
+			ForceAttemptHTTP2:   true,
+			MaxIdleConns:        0,
+			MaxIdleConnsPerHost: 1024,
+			IdleConnTimeout:     90 * time.Second,
+			TLSHandshakeTimeout: 10 * time.Second,
+			TLSClientConfig:     &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(256)},
+			DisableCompression:  true,
+			WriteBufferSize:     32 << 10,
+			ReadBufferSize:      16 << 10,
+		},
+	}
+}
+
+// caller makes HTTP calls to one provider; adapters embed it.
+type caller struct{ Settings }
+
+var errAttemptTimeout = errors.New("attempt took longer than its limit")
+
+// post sends a body and returns the 2xx answer; anything else is an *gateway.Error.
+// Close the answer's body. A request that dies on a reused connection before a byte
+// of answer is sent again on another by the transport.
+func (c *caller) post(ctx context.Context, call *gateway.Call, url string, header http.Header, body []byte) (*http.Response, error) {
+	cancel := context.CancelFunc(func() {})
+	if c.Timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errAttemptTimeout)
+	}
+	var sent atomic.Bool
+	var once sync.Once
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { sent.Store(true) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil && call.OnSent != nil {
+				once.Do(call.OnSent)
+			}
+		},
+	})
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		cancel()
+		return nil, &gateway.Error{Kind: gateway.Internal, Provider: c.Name, Model: call.Model.Name, Message: "the provider's address is not valid"}
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	req.Header.Set("Content-Type", "application/json")
+	// Present but empty: net/http takes the request as safe to send again on a dead
+	// keep-alive connection, and puts nothing on the wire.
+	req.Header["Idempotency-Key"] = nil
+	resp, err := c.client().Do(req)
+	if err != nil {
+		failure := c.transportError(ctx, call, err)
+		failure.Sent = sent.Load()
+		cancel()
+		return nil, failure
+	}
+	rate := rateOf(resp.Header)
+	if rate != nil && call.OnRate != nil {
+		call.OnRate(*rate)
+	}
+	if resp.StatusCode/100 != 2 {
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		resp.Body.Close()
+		cancel()
+		failure := classify(c.Kind, c.Name, call.Model.Name, resp.StatusCode, resp.Header, said)
+		failure.Sent = true
+		return nil, failure
+	}
+	resp.Body = &cancelBody{resp.Body, cancel}
+	return resp, nil
+}
+
+func (c *caller) client() *http.Client {
+	if c.Client != nil {
+		return c.Client
+	}
+	return http.DefaultClient
+}
+
+// cancelBody frees the attempt's context together with the body.
+type cancelBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *cancelBody) Close() error {
+	b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// transportError says what a failed round trip or read means. The URL is left out of
+// the cause: it may hold a key.
+func (c *caller) transportError(ctx context.Context, call *gateway.Call, err error) *gateway.Error {
+	cause := err
+	var withURL *neturl.Error
+	if errors.As(err, &withURL) {
+		cause = withURL.Err
+	}
+	var netErr net.Error
+	e := &gateway.Error{Provider: c.Name, Model: call.Model.Name, Err: cause}
+	switch {
+	case errors.Is(context.Cause(ctx), errAttemptTimeout):
+		e.Kind, e.Message, e.Err = gateway.Timeout, "the attempt took too long", errAttemptTimeout
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		e.Kind, e.Message, e.Err = gateway.Deadline, "the request's deadline passed", context.Cause(ctx)
+	case ctx.Err() != nil:
+		e.Kind, e.Message, e.Err = gateway.Canceled, "canceled", context.Cause(ctx)
+	case errors.As(err, &netErr) && netErr.Timeout():
+		e.Kind, e.Message = gateway.Timeout, "connection timed out"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		e.Kind, e.Message = gateway.RetryNow, "connection was closed before an answer"
+	default:
+		e.Kind, e.Message = gateway.Unavailable, "connection failed"
+	}
+	return e
+}
