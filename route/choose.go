@@ -74,7 +74,7 @@ func (w *Walk) leastSlow(than *Candidate, now time.Time) (int, bool) {
 func (w *Walk) open(i int) bool {
 	c := &w.cands[i]
 	switch {
-	case w.state[i] == inUse || w.state[i] == spent:
+	case w.state[i] == inUse || w.state[i] == spent || w.state[i] == full:
 		return false
 	case w.needWindow > 0 && c.Model.Context > 0 && c.Model.Context <= w.needWindow:
 		return false
@@ -90,7 +90,7 @@ func (w *Walk) hedge(i int, now time.Time) {
 	f := &w.flying[i]
 	waited := now.Sub(f.start)
 	f.hedgeAt = time.Time{}
-	if w.hedges >= w.rules.MaxHedges || f.content {
+	if w.hedges >= w.rules.MaxHedges || f.content || w.sent > len(w.cands) {
 		return
 	}
 	target, ok := w.hedgeTarget(f.cand, now)

@@ -14,6 +14,9 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 	}
 	f := w.land(i, now)
 	w.state[f.cand] = spent
+	if ev.Err.Kind == gateway.NoCapacity {
+		w.state[f.cand] = full
+	}
 	w.note(ev.Err, f)
 	if f.role == gateway.Hedge {
 		w.hedges--
@@ -21,10 +24,6 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 		if len(w.flying) > 0 {
 			return // the late attempt is still out; its next look comes with its own time
 		}
-	}
-	if ev.Err.Kind == gateway.BudgetExceeded || ev.Err.Kind == gateway.LedgerDown {
-		// The same budget stands before every candidate, but a cheaper hold may fit.
-		w.failures = append(w.failures, ev.Err)
 	}
 	w.startNext(w.nextRole(), now)
 }
@@ -160,7 +159,7 @@ func (w *Walk) roomLater(now time.Time) (int, bool) {
 		}
 		for i := range w.cands {
 			m := w.cands[i].Model
-			if m.Provider != err.Provider || m.Name != err.Model || w.state[i] != spent {
+			if m.Provider != err.Provider || m.Name != err.Model || w.state[i] != full {
 				continue
 			}
 			if best < 0 || err.RetryAfter < soonest {
@@ -168,7 +167,7 @@ func (w *Walk) roomLater(now time.Time) (int, bool) {
 			}
 		}
 	}
-	if best < 0 || w.queuedOnce() || now.Add(soonest).After(w.rules.Deadline) || soonest > w.fleet.Times.QueueAtMost {
+	if best < 0 || w.queuedOnce() || w.sent > len(w.cands) || now.Add(soonest).After(w.rules.Deadline) || soonest > w.fleet.Times.QueueAtMost {
 		return 0, false
 	}
 	return best, true

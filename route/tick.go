@@ -137,7 +137,7 @@ func (w *Walk) MoveAt(m *gateway.Model, at time.Time) bool {
 // well, not too dear, and usually answers in less than the call has already waited.
 func (w *Walk) move(i int, now time.Time) {
 	f := &w.flying[i]
-	if f.content || len(w.flying) > 1 || w.rules.NoFallback || !w.rules.Hedgeable {
+	if f.content || len(w.flying) > 1 || w.sent > len(w.cands) || w.rules.NoFallback || !w.rules.Hedgeable {
 		return
 	}
 	waited := now.Sub(f.start)

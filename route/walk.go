@@ -36,6 +36,7 @@ const (
 	untried tried = iota
 	inUse
 	spent   // failed, refused, or not to be asked
+	full    // refused for want of room, which may come
 	dropped // its attempt was only cancelled: it may be asked again
 )
 
