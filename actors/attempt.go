@@ -69,6 +69,9 @@ func (a *attempt) run(up Upstream) {
 		return
 	}
 	l := &live{attempt: a, stream: stream}
+	if a.job.rules.Resume {
+		l.script = &script{}
+	}
 	l.watch()
 	if err := l.untilContent(); err != nil {
 		l.lose(err)
@@ -84,6 +87,7 @@ func (a *attempt) run(up Upstream) {
 	case w := <-a.won:
 		answer := a.answer(w)
 		answer.Stream = l
+		l.attempts = w.attempts
 		if !a.job.deliver(result{answer: answer}) {
 			l.lose(gateway.Errorf(gateway.Canceled, "the client left"))
 		}
@@ -183,8 +187,12 @@ func (a *attempt) embed(up Upstream) {
 }
 
 func (a *attempt) call() *gateway.Call {
+	prefill := ""
+	if a.model.Can.Prefill {
+		prefill = a.job.prefill
+	}
 	return &gateway.Call{
-		Request: a.job.req, Model: a.model, Attempt: a.n, MaxTokens: a.job.req.MaxTokens,
+		Request: a.job.req, Model: a.model, Attempt: a.n, MaxTokens: a.job.req.MaxTokens, Prefill: prefill,
 		OnSent: func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
 		OnRate: func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
 	}

@@ -19,6 +19,8 @@ type job struct {
 	cands []route.Candidate
 	begun time.Time
 
+	prefill string // what a broken stream had already sent; set on the job that resumes it
+
 	walk    *route.Walk
 	out     []*attempt // attempts that have not ended, as the router sees it
 	wake    time.Time
@@ -26,6 +28,8 @@ type job struct {
 
 	state atomic.Uint32 // waiting, answered, left
 	reply chan result
+
+	parent *job // of a resumed stream: where costs and notes go
 
 	mu    sync.Mutex
 	notes []gateway.AttemptNote // of attempts that ended
@@ -57,6 +61,10 @@ func (j *job) deliver(r result) bool {
 func (j *job) leave() bool { return j.state.CompareAndSwap(waiting, left) }
 
 func (j *job) note(n gateway.AttemptNote) {
+	if j.parent != nil {
+		j.parent.note(n)
+		return
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.notes = append(j.notes, n)
@@ -65,6 +73,9 @@ func (j *job) note(n gateway.AttemptNote) {
 }
 
 func (j *job) receipt() []gateway.AttemptNote {
+	if j.parent != nil {
+		return j.parent.receipt()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return append([]gateway.AttemptNote(nil), j.notes...)

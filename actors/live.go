@@ -22,6 +22,10 @@ type live struct {
 	eof  bool // the held chunks are the whole answer
 	err  error
 
+	attempts int      // made for the request when this one won
+	script   *script  // what the client has seen; nil unless a break may be continued
+	next     *resumed // what took over after a break
+
 	idle   *time.Timer
 	closed sync.Once
 	mu     sync.Mutex // Next and Close may come from two goroutines
@@ -146,19 +150,40 @@ func (l *live) Next() (gateway.Chunk, error) {
 	if l.err != nil {
 		return gateway.Chunk{}, l.err
 	}
+	if l.next != nil {
+		c, err := l.next.Next()
+		l.err = err
+		return c, err
+	}
 	c, err := l.pull()
-	switch {
-	case err == nil:
+	if err == nil {
+		l.script.saw(&c)
 		return c, nil
-	case errors.Is(err, io.EOF):
+	}
+	return l.over(err)
+}
+
+// over books the end of the stream, and lets another attempt continue a broken one if
+// the request chose that.
+func (l *live) over(err error) (gateway.Chunk, error) {
+	if errors.Is(err, io.EOF) {
 		l.err = io.EOF
 		l.attempt.finish(&l.tally, nil, true)
-	default:
-		l.err = err
-		l.attempt.finish(&l.tally, asError(err), true)
+		l.stop()
+		return gateway.Chunk{}, io.EOF
 	}
+	broke := asError(err)
+	l.attempt.finish(&l.tally, broke, true)
 	l.stop()
-	return gateway.Chunk{}, l.err
+	if l.script.resumable() && broke.Kind != gateway.Canceled {
+		if l.next = l.attempt.sys.resume(l, broke); l.next != nil {
+			c, err := l.next.Next()
+			l.err = err
+			return c, err
+		}
+	}
+	l.err = broke
+	return gateway.Chunk{}, broke
 }
 
 // Close ends the call; an answer that was not read to its end is booked as cut.
@@ -167,6 +192,9 @@ func (l *live) Close() error {
 	l.attempt.cancel(left) // frees a Next that is waiting
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.next != nil {
+		l.next.Close()
+	}
 	if l.err == nil {
 		l.err = left
 		l.attempt.end(&l.tally, left, true, nil)

@@ -111,6 +111,7 @@ func (s *System) rules(req *gateway.Request, first *route.Candidate, prompt int,
 		onBreak = o.OnBreak
 	}
 	r.Whole = !req.Stream || onBreak == "atomic"
+	r.Resume = req.Stream && onBreak == "continue"
 	return r
 }
 

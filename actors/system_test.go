@@ -1,10 +1,12 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -94,7 +96,11 @@ func (b *books) Submit(e gateway.Entry, done func(error)) {
 func (b *books) all() []gateway.Entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]gateway.Entry(nil), b.rows...)
+	rows := slices.Clone(b.rows)
+	slices.SortStableFunc(rows, func(x, y gateway.Entry) int {
+		return cmp.Or(strings.Compare(x.Request, y.Request), x.Attempt-y.Attempt)
+	})
+	return rows
 }
 
 type catalog []*gateway.Model

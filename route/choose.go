@@ -11,7 +11,7 @@ import (
 // affordable one is slow, the least slow serves, and nothing moves to a dear model
 // because of slowness alone.
 func (w *Walk) next(now time.Time) (int, bool) {
-	if w.rules.NoFallback && w.attempts > 0 {
+	if w.rules.NoFallback && w.attempts > w.rules.Numbered {
 		return 0, false
 	}
 	if w.sent > len(w.cands) { // one more than there are candidates is the most

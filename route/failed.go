@@ -30,7 +30,7 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 
 func (w *Walk) nextRole() gateway.Role {
 	if w.sent == 0 {
-		return gateway.Primary
+		return w.rules.FirstRole
 	}
 	return gateway.Fallback
 }

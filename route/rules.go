@@ -20,10 +20,13 @@ type Rules struct {
 	ContentBy     time.Time     // for the first content
 	MaxCost       gateway.Microcents
 	Whole         bool // nothing goes to the client before the answer is whole
+	Resume        bool // a stream that breaks may be continued by another attempt
 	FilterPasses  bool // content_filter_fallback: on
 	WrongAnswers  int  // answers that fail the caller's check and still move on
 	PromptTokens  int
-	PatientEffort bool // deep reasoning was asked: the learned limit is no guide
+	Numbered      int          // attempts already made for this request by an earlier walk
+	FirstRole     gateway.Role // of the first attempt; "" is Primary
+	PatientEffort bool         // deep reasoning was asked: the learned limit is no guide
 }
 
 // patientLimit is the limit on time to first content where a model may think unseen.

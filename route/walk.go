@@ -63,7 +63,10 @@ type restart struct {
 
 // New makes the walk of a request over its candidates, cheapest first.
 func New(rules Rules, cands []Candidate, fleet *Fleet) *Walk {
-	return &Walk{rules: rules, cands: cands, fleet: fleet, state: make([]tried, len(cands)),
+	if rules.FirstRole == "" {
+		rules.FirstRole = gateway.Primary
+	}
+	return &Walk{rules: rules, attempts: rules.Numbered, cands: cands, fleet: fleet, state: make([]tried, len(cands)),
 		flying: make([]flight, 0, 2), out: make([]Action, 0, 4)}
 }
 
@@ -117,7 +120,7 @@ func (w *Walk) begin(now time.Time) {
 		return
 	}
 	w.fleet.earn(w.cands[0].Expected)
-	w.startNext(gateway.Primary, now)
+	w.startNext(w.rules.FirstRole, now)
 	if w.rules.Hedge == "force" && !w.done && len(w.flying) > 0 {
 		w.flying[0].hedgeAt = now.Add(w.rules.HedgeAfter)
 		w.hedge(0, now)
