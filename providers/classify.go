@@ -88,7 +88,7 @@ func kindOfStatus(adapter string, status int, f *failure) gateway.Kind {
 	case 498, 503, 529:
 		return gateway.Overloaded
 	case 502:
-		if f.message == "" && len(f.words) == 0 {
+		if f.empty {
 			return gateway.RetryNow // an empty 502 is a proxy that lost its connection
 		}
 	}
@@ -116,7 +116,7 @@ var kindOfWord = map[string]gateway.Kind{
 	"credit_balance_exhausted": gateway.ProviderBilling, "organization_spend_limit_exceeded": gateway.ProviderBilling,
 	"project_spend_limit_exceeded": gateway.ProviderBilling, "organization_usage_limit_exceeded": gateway.ProviderBilling,
 	"insufficient_quota": gateway.ProviderBilling, "exceeded_current_quota_error": gateway.ProviderBilling,
-	"billing_error": gateway.ProviderBilling, "enforced_spend_limit": gateway.ProviderBilling, "1113": gateway.ProviderBilling,
+	"billing_error": gateway.ProviderBilling, "enforced_spend_limit_reached": gateway.ProviderBilling, "1113": gateway.ProviderBilling,
 
 	"rate_limit_exceeded": gateway.RateLimited, "slow_down": gateway.RateLimited, "rate_limit_reached_error": gateway.RateLimited,
 	"1302": gateway.RateLimited, "1303": gateway.RateLimited, "1304": gateway.RateLimited,

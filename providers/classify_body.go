@@ -20,6 +20,7 @@ type failure struct {
 	message string
 	param   string
 	delay   string // Gemini's RetryInfo
+	empty   bool   // there was no body
 	daily   bool   // a quota of the day is used up
 }
 
@@ -33,8 +34,8 @@ func (f *failure) word() string {
 // readFailure reads an error body. One that is no JSON has no words and no message:
 // a proxy's page says nothing to a client.
 func readFailure(body []byte) *failure {
-	f := &failure{}
 	text := strings.TrimSpace(string(body))
+	f := &failure{empty: text == ""}
 	if !gjson.Valid(text) {
 		return f
 	}

@@ -1,0 +1,97 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime"
+	"net/http"
+
+	"gateway"
+)
+
+const openAIKind = "openai_compatible"
+
+func init() { kinds[openAIKind] = newOpenAI }
+
+// openAI speaks Chat Completions and Embeddings to any server of that format.
+type openAI struct {
+	caller
+	header http.Header
+}
+
+func newOpenAI(s Settings) (Adapter, error) {
+	a := &openAI{caller: caller{s}, header: http.Header{}}
+	if s.Key != "" {
+		a.header.Set("Authorization", "Bearer "+s.Key)
+	}
+	return a, nil
+}
+
+// Open sends the chat request. A whole answer is given as a stream too.
+func (a *openAI) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+	body, err := a.body(call)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.post(ctx, call, a.BaseURL+"/chat/completions", a.header, body)
+	if err != nil {
+		return nil, err
+	}
+	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+		return a.whole(ctx, call, resp)
+	}
+	return newOpenAIStream(ctx, a, call, resp), nil
+}
+
+// isJSON says whether a content type is a single JSON body. Other types are read as
+// events, as some servers name theirs wrongly.
+func isJSON(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && kind == "application/json"
+}
+
+// whole reads an answer that is one JSON body, as a stream would have given it.
+func (a *openAI) whole(ctx context.Context, call *gateway.Call, resp *http.Response) (gateway.Stream, error) {
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+	defer stop()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
+	if err != nil {
+		return nil, a.brokenRead(ctx, call, err)
+	}
+	s := &openAIStream{a: a, ctx: ctx, call: call}
+	if body = bytes.TrimSpace(body); bytes.HasPrefix(body, []byte("data:")) {
+		// Events under a wrong content type.
+		s.events = newSSEReader(bytes.NewReader(append(body, "\n\n"...)))
+		return s, nil
+	}
+	s.events = newSSEReader(bytes.NewReader(nil))
+	if failure := s.decode(body, "message"); failure != nil {
+		failure.Rate = rateOf(resp.Header)
+		return nil, failure
+	}
+	if !s.complete() {
+		return nil, garbled(call, nil)
+	}
+	return s, nil
+}
+
+// brokenRead is the failure of a body that stopped: ours, if the context ended.
+func (a *openAI) brokenRead(ctx context.Context, call *gateway.Call, err error) *gateway.Error {
+	var failure *gateway.Error
+	if ctx.Err() != nil {
+		failure = a.transportError(ctx, call, err)
+		failure.Sent = true
+		return failure
+	}
+	if err == errEventTooLarge {
+		return garbled(call, err)
+	}
+	failure = a.transportError(ctx, call, err)
+	if failure.Kind == gateway.Timeout {
+		failure.Sent = true
+		return failure
+	}
+	return truncated(call, err)
+}

@@ -1,0 +1,250 @@
+package providers
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// edit rewrites a Chat Completions body for one provider. What it does not know it
+// copies byte for byte, in the client's order.
+type edit struct {
+	q        *Quirks
+	settings *Settings
+	call     *gateway.Call
+	out      []byte
+	written  map[string]bool // fields of the body so far
+	model    modelRules
+
+	maxTokens string // JSON number of the client's limit
+	effort    string // the client's reasoning_effort
+	schema    string // JSON schema to put into a system message
+	tools     bool   // the client sent tools in the present form
+}
+
+// body makes the request body of a call.
+func (a *openAI) body(call *gateway.Call) ([]byte, error) {
+	raw := call.Request.Raw
+	if call.Request.Wire != gateway.WireOpenAIChat || raw == nil {
+		chat, err := call.Request.Chat()
+		if err != nil {
+			return nil, err
+		}
+		raw = encodeOpenAI(chat)
+	}
+	top := gjson.ParseBytes(raw)
+	if !top.IsObject() || !gjson.ValidBytes(raw) {
+		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
+	}
+	e := &edit{q: &a.Quirks, settings: &a.Settings, call: call, out: make([]byte, 0, len(raw)+512), written: map[string]bool{}}
+	if a.Quirks.Reasoning {
+		e.model = rulesOf(call.Model.Name)
+	}
+	return e.run(top), nil
+}
+
+func (e *edit) run(top gjson.Result) []byte {
+	e.effort = top.Get("reasoning_effort").Str
+	e.tools = top.Get("tools").Exists()
+	if format := top.Get("response_format"); e.q.SchemaInSystem && format.Get("type").Str == "json_schema" {
+		e.schema = format.Get("json_schema.schema").Raw
+	}
+	e.out = append(e.out, '{')
+	e.put("model", quoted(e.call.Model.Name))
+	top.ForEach(func(key, value gjson.Result) bool {
+		e.field(key.Str, value)
+		return true
+	})
+	e.finish()
+	return append(e.out, '}')
+}
+
+func (e *edit) put(name, value string) {
+	if e.written[name] {
+		return
+	}
+	e.written[name] = true
+	if len(e.out) > 1 {
+		e.out = append(e.out, ',')
+	}
+	e.out = append(e.out, quoted(name)...)
+	e.out = append(e.out, ':')
+	e.out = append(e.out, value...)
+}
+
+func quoted(text string) string {
+	raw, err := json.Marshal(text)
+	if err != nil {
+		return `""`
+	}
+	return string(raw)
+}
+
+// field writes one field of the client's body as this provider wants it.
+func (e *edit) field(name string, value gjson.Result) {
+	switch name {
+	case "model", "stream", "stream_options":
+		return
+	case "max_completion_tokens":
+		if value.Type == gjson.Number {
+			e.maxTokens = value.Raw // wins over max_tokens
+		}
+		return
+	case "max_tokens":
+		if value.Type == gjson.Number && e.maxTokens == "" {
+			e.maxTokens = value.Raw
+		}
+		return
+	}
+	if e.drops(name) {
+		return
+	}
+	switch name {
+	case "messages":
+		e.put(name, e.messages(value))
+	case "reasoning_effort": // at the end, with thinking
+	case "tool_choice":
+		e.put(name, e.toolChoice(value))
+	case "functions":
+		if !e.tools {
+			e.put("tools", toolsOf(value))
+		}
+	case "function_call":
+		if !e.tools {
+			e.put("tool_choice", e.toolChoice(choiceOf(value)))
+		}
+	case "response_format":
+		if e.schema != "" {
+			e.put(name, `{"type":"json_object"}`)
+			return
+		}
+		e.put(name, value.Raw)
+	case "stop":
+		if e.q.StopArray && value.Type == gjson.String {
+			e.put(e.renamed(name), "["+value.Raw+"]")
+			return
+		}
+		e.put(e.renamed(name), value.Raw)
+	default:
+		e.put(e.renamed(name), value.Raw)
+	}
+}
+
+func (e *edit) renamed(name string) string {
+	if to, ok := e.q.Rename[name]; ok && to != "" {
+		return to
+	}
+	return name
+}
+
+// knownFields are those that a server strict about unknown fields takes.
+var knownFields = strings.Fields(`messages temperature top_p stop random_seed seed response_format tools tool_choice
+	functions function_call presence_penalty frequency_penalty n parallel_tool_calls prediction reasoning_effort
+	prompt_mode safe_prompt prompt_cache_key metadata`)
+
+func (e *edit) drops(name string) bool {
+	if slices.Contains(e.q.Drop, name) || e.model.drops(name, e.effort) {
+		return true
+	}
+	return e.q.OnlyKnown && !slices.Contains(knownFields, name) && !slices.Contains(knownFields, e.renamed(name))
+}
+
+func (e *edit) toolChoice(value gjson.Result) string {
+	word := value.Str
+	if value.IsObject() {
+		word = "named"
+	}
+	if to := e.q.ToolChoice[word]; to != "" {
+		return quoted(to)
+	}
+	return value.Raw
+}
+
+// toolsOf turns the deprecated functions into tools.
+func toolsOf(functions gjson.Result) string {
+	var out []byte
+	functions.ForEach(func(_, f gjson.Result) bool {
+		out = append(append(append(out, `,{"type":"function","function":`...), f.Raw...), '}')
+		return true
+	})
+	if len(out) == 0 {
+		return "[]"
+	}
+	out[0] = '['
+	return string(out) + "]"
+}
+
+// choiceOf turns the deprecated function_call into a tool_choice.
+func choiceOf(value gjson.Result) gjson.Result {
+	if value.IsObject() {
+		return gjson.Parse(`{"type":"function","function":` + value.Raw + `}`)
+	}
+	return value
+}
+
+// finish writes the fields that are the gateway's to set.
+func (e *edit) finish() {
+	if e.call.MaxTokens > 0 {
+		e.maxTokens = strconv.Itoa(e.call.MaxTokens)
+	}
+	if e.maxTokens != "" {
+		field := e.q.MaxTokensField
+		if e.model.reasoning {
+			field = "max_completion_tokens"
+		}
+		if field == "" {
+			field = "max_tokens"
+		}
+		e.put(field, e.maxTokens)
+	}
+	e.thinking()
+	if e.call.Model.Plain {
+		e.put("stream", "false")
+	} else {
+		e.put("stream", "true")
+		if !e.q.NoUsageOption {
+			e.put("stream_options", `{"include_usage":true}`)
+		}
+	}
+	for _, params := range [...]map[string]json.RawMessage{e.settings.ModelParams[e.call.Model.Name], e.settings.Params} {
+		for _, name := range sortedKeys(params) {
+			e.put(name, string(params[name]))
+		}
+	}
+}
+
+func sortedKeys(params map[string]json.RawMessage) []string {
+	keys := make([]string, 0, len(params))
+	for k := range params {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// thinking writes the effort in this provider's words.
+func (e *edit) thinking() {
+	off := e.effort == "none" || e.effort == "" && e.q.ThinkingOff
+	if e.q.Thinking || e.q.ThinkingOff {
+		if off {
+			e.put("thinking", `{"type":"disabled"}`)
+		} else if e.effort != "" {
+			e.put("thinking", `{"type":"enabled"}`)
+		}
+	}
+	if e.effort == "" || e.drops("reasoning_effort") || off && e.q.Thinking {
+		return
+	}
+	word := e.model.effort(e.effort)
+	if to, ok := e.q.Effort[word]; ok {
+		word = to
+	}
+	if word != "" {
+		e.put("reasoning_effort", quoted(word))
+	}
+}

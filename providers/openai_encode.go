@@ -1,0 +1,199 @@
+package providers
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"gateway"
+)
+
+// encodeOpenAI writes the normal form as a Chat Completions body, which then gets the
+// same edits as one that a client sent.
+func encodeOpenAI(c *gateway.Chat) []byte {
+	w := objectWriter{}
+	list := make([]string, len(c.Messages))
+	for i := range c.Messages {
+		list[i] = encodeMessage(&c.Messages[i])
+	}
+	w.put("messages", array(list))
+	if len(c.Tools) > 0 {
+		tools := make([]string, len(c.Tools))
+		for i := range c.Tools {
+			tools[i] = encodeTool(&c.Tools[i])
+		}
+		w.put("tools", array(tools))
+	}
+	encodeToolChoice(&w, c)
+	encodeFormat(&w, &c.Format)
+	for _, n := range [...]struct {
+		name  string
+		value gateway.Number
+	}{{"temperature", c.Temperature}, {"top_p", c.TopP}, {"top_k", c.TopK}, {"min_p", c.MinP},
+		{"frequency_penalty", c.FrequencyPenalty}, {"presence_penalty", c.PresencePenalty}, {"seed", c.Seed}} {
+		if n.value != "" {
+			w.put(n.name, string(n.value))
+		}
+	}
+	for _, n := range [...]struct {
+		name  string
+		value int
+	}{{"max_completion_tokens", c.MaxTokens}, {"n", c.N}, {"top_logprobs", c.TopLogprobs}} {
+		if n.value > 0 {
+			w.put(n.name, strconv.Itoa(n.value))
+		}
+	}
+	if len(c.Stop) > 0 {
+		stop := make([]string, len(c.Stop))
+		for i, s := range c.Stop {
+			stop[i] = quoted(s)
+		}
+		w.put("stop", array(stop))
+	}
+	if c.Logprobs {
+		w.put("logprobs", "true")
+	}
+	putText(&w, "reasoning_effort", c.Effort)
+	putText(&w, "user", c.User)
+	return []byte(w.done())
+}
+
+func array(items []string) string { return "[" + strings.Join(items, ",") + "]" }
+
+func putText(w *objectWriter, name, text string) {
+	if text != "" {
+		w.put(name, quoted(text))
+	}
+}
+
+func encodeToolChoice(w *objectWriter, c *gateway.Chat) {
+	if c.ParallelTools != nil && len(c.Tools) > 0 {
+		w.put("parallel_tool_calls", strconv.FormatBool(*c.ParallelTools))
+	}
+	switch choice := c.ToolChoice; {
+	case choice.Mode == "named":
+		w.put("tool_choice", `{"type":"function","function":{"name":`+quoted(choice.Name)+`}}`)
+	case len(choice.Allowed) > 0:
+		allowed := make([]string, len(choice.Allowed))
+		for i, name := range choice.Allowed {
+			allowed[i] = `{"type":"function","function":{"name":` + quoted(name) + `}}`
+		}
+		w.put("tool_choice", `{"type":"allowed_tools","allowed_tools":{"mode":`+quoted(choice.Mode)+`,"tools":`+array(allowed)+`}}`)
+	default:
+		putText(w, "tool_choice", choice.Mode)
+	}
+}
+
+func encodeFormat(w *objectWriter, f *gateway.Format) {
+	switch f.Mode {
+	case "json_object":
+		w.put("response_format", `{"type":"json_object"}`)
+	case "json_schema":
+		s := objectWriter{}
+		name := f.Name
+		if name == "" {
+			name = "answer"
+		}
+		putText(&s, "name", name)
+		putText(&s, "description", f.Description)
+		s.put("schema", orEmpty(f.Schema))
+		if f.Strict {
+			s.put("strict", "true")
+		}
+		w.put("response_format", `{"type":"json_schema","json_schema":`+s.done()+"}")
+	}
+}
+
+func orEmpty(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return "{}"
+	}
+	return string(raw)
+}
+
+func encodeTool(t *gateway.Tool) string {
+	f := objectWriter{}
+	f.put("name", quoted(t.Name))
+	putText(&f, "description", t.Description)
+	if len(t.Parameters) > 0 {
+		f.put("parameters", string(t.Parameters))
+	}
+	if t.Strict {
+		f.put("strict", "true")
+	}
+	return `{"type":"function","function":` + f.done() + "}"
+}
+
+func encodeMessage(m *gateway.Message) string {
+	w := objectWriter{}
+	w.put("role", quoted(string(m.Speaker)))
+	w.put("content", encodeContent(m))
+	putText(&w, "name", m.Name)
+	putText(&w, "refusal", m.Refusal)
+	if m.HasReasoning {
+		w.put("reasoning_content", quoted(m.Reasoning))
+	}
+	putText(&w, "tool_call_id", m.ToolCallID)
+	if len(m.ToolCalls) > 0 {
+		calls := make([]string, len(m.ToolCalls))
+		for i, t := range m.ToolCalls {
+			extra := ""
+			if t.Signature != "" {
+				extra = `,"extra_content":{"google":{"thought_signature":` + quoted(t.Signature) + `}}`
+			}
+			calls[i] = `{"id":` + quoted(t.ID) + `,"type":"function","function":{"name":` + quoted(t.Name) +
+				`,"arguments":` + quoted(t.Arguments) + `}` + extra + `}`
+		}
+		w.put("tool_calls", array(calls))
+	}
+	return w.done()
+}
+
+// encodeContent writes parts; text alone becomes one string, which every server takes.
+func encodeContent(m *gateway.Message) string {
+	if len(m.Parts) == 0 {
+		if len(m.ToolCalls) > 0 {
+			return "null"
+		}
+		return `""`
+	}
+	parts := make([]string, len(m.Parts))
+	texts := make([]string, 0, len(m.Parts))
+	for i := range m.Parts {
+		parts[i] = encodePart(&m.Parts[i])
+		if m.Parts[i].Kind == gateway.TextPart {
+			texts = append(texts, m.Parts[i].Text)
+		}
+	}
+	if len(texts) == len(parts) {
+		return quoted(strings.Join(texts, "\n"))
+	}
+	return array(parts)
+}
+
+func encodePart(p *gateway.Part) string {
+	inner := objectWriter{}
+	data := "data:" + p.MIME + ";base64," + p.Data
+	switch p.Kind {
+	case gateway.ImagePart:
+		url := p.URL
+		if url == "" {
+			url = data
+		}
+		inner.put("url", quoted(url))
+		putText(&inner, "detail", p.Detail)
+		return `{"type":"image_url","image_url":` + inner.done() + "}"
+	case gateway.AudioPart:
+		inner.put("data", quoted(p.Data))
+		putText(&inner, "format", p.Name)
+		return `{"type":"input_audio","input_audio":` + inner.done() + "}"
+	case gateway.FilePart:
+		if p.Data != "" {
+			inner.put("file_data", quoted(data))
+		}
+		putText(&inner, "file_id", p.FileID)
+		putText(&inner, "filename", p.Name)
+		return `{"type":"file","file":` + inner.done() + "}"
+	}
+	return `{"type":"text","text":` + quoted(p.Text) + "}"
+}

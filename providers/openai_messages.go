@@ -1,0 +1,223 @@
+package providers
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// messages rewrites the history. When nothing in it concerns this provider's quirks
+// it is copied as it is.
+func (e *edit) messages(list gjson.Result) string {
+	if !e.touches(list.Raw) {
+		return list.Raw
+	}
+	var out strings.Builder
+	out.Grow(len(list.Raw) + 256)
+	out.WriteByte('[')
+	comma := func() {
+		if out.Len() > 1 {
+			out.WriteByte(',')
+		}
+	}
+	if e.schema != "" {
+		comma()
+		out.WriteString(`{"role":"system","content":` +
+			quoted("Answer with one JSON object that matches this JSON schema: "+compact(e.schema)) + "}")
+	}
+	names := map[string]string{} // tool call id -> function
+	ids := map[string]string{}
+	list.ForEach(func(_, m gjson.Result) bool {
+		comma()
+		if m.IsObject() {
+			out.WriteString(e.message(m, names, ids))
+		} else {
+			out.WriteString(m.Raw)
+		}
+		return true
+	})
+	if e.call.Prefill != "" {
+		comma()
+		out.WriteString(`{"role":"assistant","content":` + quoted(e.call.Prefill))
+		if e.q.OnlyKnown || e.q.Thinking {
+			out.WriteString(`,"prefix":true`) // Mistral and DeepSeek continue only a marked turn
+		}
+		out.WriteByte('}')
+	}
+	out.WriteByte(']')
+	return out.String()
+}
+
+// compact is a JSON text without the space between its tokens.
+func compact(text string) string { return gjson.Get(text, "@ugly").Raw }
+
+func (e *edit) touches(raw string) bool {
+	q := e.q
+	if e.schema != "" || e.call.Prefill != "" || q.ToolIDs != "" || q.ToolName || q.ReasoningBack || q.TextAsString || e.model.reasoning {
+		return true
+	}
+	for _, word := range [...]string{"reasoning_content", "thinking_blocks", "extra_content", `"function_call"`} {
+		if strings.Contains(raw, word) {
+			return true
+		}
+	}
+	return !q.DeveloperRole && strings.Contains(raw, `"developer"`)
+}
+
+func (e *edit) message(m gjson.Result, names, ids map[string]string) string {
+	role := m.Get("role").Str
+	w := objectWriter{}
+	toolCallID := m.Get("tool_call_id").Str
+	hasName, reasoned := false, false
+	m.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "role":
+			w.put("role", quoted(e.role(role)))
+		case "thinking_blocks", "reasoning_details":
+		case "extra_content":
+			if e.ownsExtra() {
+				w.put(key.Str, value.Raw)
+			}
+		case "reasoning_content":
+			if e.q.ReasoningBack && value.Type == gjson.String {
+				w.put(key.Str, value.Raw)
+				reasoned = true
+			}
+		case "content":
+			w.put(key.Str, e.content(value, m))
+		case "tool_calls":
+			w.put(key.Str, e.toolCalls(value, names, ids))
+		case "tool_call_id":
+			w.put(key.Str, quoted(e.toolID(toolCallID, ids)))
+		case "name":
+			hasName = true
+			w.put(key.Str, value.Raw)
+		default:
+			w.put(key.Str, value.Raw)
+		}
+		return true
+	})
+	if role == "tool" && e.q.ToolName && !hasName && names[toolCallID] != "" {
+		w.put("name", quoted(names[toolCallID]))
+	}
+	if role == "assistant" && e.q.ReasoningBack && !reasoned {
+		w.put("reasoning_content", quoted(e.recall(m)))
+	}
+	return w.done()
+}
+
+// recall is the reasoning of an earlier turn, if it was kept; "" is what these
+// providers take for unknown.
+func (e *edit) recall(m gjson.Result) string {
+	text := ""
+	m.Get("tool_calls").ForEach(func(_, call gjson.Result) bool {
+		kept, ok := e.settings.State.Get(e.call.Request.Key, call.Get("id").Str)
+		if ok && kept.HasReasoning && kept.Maker == e.settings.Kind {
+			text = kept.Reasoning
+			return false
+		}
+		return true
+	})
+	return text
+}
+
+func (e *edit) role(role string) string {
+	switch {
+	case role == "system" && e.model.reasoning:
+		return "developer"
+	case role == "developer" && !e.q.DeveloperRole && !e.model.reasoning:
+		return "system"
+	}
+	return role
+}
+
+// ownsExtra says whether the model takes back extra_content: Gemini's compat endpoint does.
+func (e *edit) ownsExtra() bool {
+	return strings.Contains(strings.ToLower(e.call.Model.Name), "gemini")
+}
+
+func (e *edit) content(value, m gjson.Result) string {
+	if !e.q.TextAsString {
+		return value.Raw
+	}
+	if value.Type == gjson.Null && m.Get("tool_calls").Exists() {
+		return `""`
+	}
+	if !value.IsArray() {
+		return value.Raw
+	}
+	var texts []string
+	plain := true
+	value.ForEach(func(_, part gjson.Result) bool {
+		plain = part.Get("type").Str == "text"
+		texts = append(texts, part.Get("text").String())
+		return plain
+	})
+	if !plain {
+		return value.Raw
+	}
+	return quoted(strings.Join(texts, "\n"))
+}
+
+func (e *edit) toolID(id string, ids map[string]string) string {
+	if e.q.ToolIDs == "alnum9" {
+		return fitToolID(id, 9, true, ids)
+	}
+	return id
+}
+
+func (e *edit) toolCalls(list gjson.Result, names, ids map[string]string) string {
+	if !list.IsArray() {
+		return list.Raw
+	}
+	var out strings.Builder
+	out.WriteByte('[')
+	list.ForEach(func(_, call gjson.Result) bool {
+		if out.Len() > 1 {
+			out.WriteByte(',')
+		}
+		id := call.Get("id").Str
+		names[id] = call.Get("function.name").Str
+		w := objectWriter{}
+		call.ForEach(func(key, value gjson.Result) bool {
+			switch key.Str {
+			case "id":
+				w.put("id", quoted(e.toolID(id, ids)))
+			case "extra_content":
+				if e.ownsExtra() {
+					w.put(key.Str, value.Raw)
+				}
+			default:
+				w.put(key.Str, value.Raw)
+			}
+			return true
+		})
+		if e.ownsExtra() && !call.Get("extra_content").Exists() {
+			if kept, ok := e.settings.State.Get(e.call.Request.Key, id); ok && kept.Signature != "" {
+				w.put("extra_content", `{"google":{"thought_signature":`+quoted(kept.Signature)+`}}`)
+			}
+		}
+		out.WriteString(w.done())
+		return true
+	})
+	return out.String() + "]"
+}
+
+// objectWriter writes a JSON object from names and JSON texts.
+type objectWriter struct{ out []byte }
+
+func (w *objectWriter) put(name, value string) {
+	if len(w.out) == 0 {
+		w.out = append(w.out, '{')
+	} else {
+		w.out = append(w.out, ',')
+	}
+	w.out = append(append(append(w.out, quoted(name)...), ':'), value...)
+}
+
+func (w *objectWriter) done() string {
+	if len(w.out) == 0 {
+		return "{}"
+	}
+	return string(append(w.out, '}'))
+}
