@@ -129,7 +129,7 @@ func (c *caller) transportError(ctx context.Context, call *gateway.Call, err err
 	var netErr net.Error
 	e := &gateway.Error{Provider: c.Name, Model: call.Model.Name, Err: cause}
 	switch {
-	case errors.Is(context.Cause(ctx), errAttemptTimeout):
+	case errors.Is(context.Cause(ctx), errAttemptTimeout), errors.Is(err, errAttemptTimeout):
 		e.Kind, e.Message, e.Err = gateway.Timeout, "the attempt took too long", errAttemptTimeout
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		e.Kind, e.Message, e.Err = gateway.Deadline, "the request's deadline passed", context.Cause(ctx)
