@@ -1,0 +1,220 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"gateway"
+)
+
+// migrations bring a file from one version to the next; PRAGMA user_version holds how
+// many were applied. One that has shipped is never changed.
+//
+//go:embed schema.sql
+var first string
+
+var migrations = []string{first}
+
+// Options of a Store. The zero value is durable against a killed process.
+type Options struct {
+	// Full makes every commit survive a power loss too, at the cost of a disk flush.
+	Full bool
+	// ReadOnly opens an existing file for reading while another process writes it.
+	ReadOnly bool
+}
+
+// Store is the SQLite file. It is safe for concurrent use; one process writes it.
+type Store struct {
+	write *sql.DB // one connection
+	read  *sql.DB
+	lock  *os.File
+}
+
+// Open opens, or makes, the books under a directory. The directory and its files can
+// be read by their owner only.
+func Open(dir string, opts Options) (*Store, error) {
+	path := filepath.Join(dir, "ledger.db")
+	if opts.ReadOnly {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("opening the ledger: %w", err)
+		}
+		db, err := connect(path, "mode=ro", opts)
+		if err != nil {
+			return nil, err
+		}
+		return &Store{read: db}, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the ledger's directory: %w", err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{lock: lock}
+	if err := s.open(path, opts); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) open(path string, opts Options) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	f.Close()
+	if s.write, err = connect(path, "mode=rw", opts); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	if err = s.migrate(); err != nil {
+		return err
+	}
+	s.read, err = connect(path, "mode=ro", opts)
+	return err
+}
+
+func connect(path, mode string, opts Options) (*sql.DB, error) {
+	sync := "NORMAL"
+	if opts.Full {
+		sync = "FULL"
+	}
+	q := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(" + sync + ")"}}
+	if mode == "mode=ro" {
+		q = url.Values{"_pragma": {"busy_timeout(5000)"}}
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+mode+"&"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("opening the ledger: %w", err)
+	}
+	return db, nil
+}
+
+func (s *Store) migrate() error {
+	var version int
+	if err := s.write.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("reading the ledger's version: %w", err)
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("the ledger is of version %d, this program knows up to %d", version, len(migrations))
+	}
+	for ; version < len(migrations); version++ {
+		tx, err := s.write.Begin()
+		if err != nil {
+			return fmt.Errorf("migrating the ledger: %w", err)
+		}
+		_, err = tx.Exec(migrations[version] + fmt.Sprintf(";PRAGMA user_version = %d;", version+1))
+		if err := errors.Join(err, end(tx, err)); err != nil {
+			return fmt.Errorf("migrating the ledger to version %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+func end(tx *sql.Tx, err error) error {
+	if err != nil {
+		return tx.Rollback()
+	}
+	return tx.Commit()
+}
+
+// Close closes the file.
+func (s *Store) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+const insertRow = `INSERT INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
+
+const addRollup = `INSERT INTO rollups VALUES (?,?,?,?,1,?,?,?,?,?,?,?)
+ON CONFLICT DO UPDATE SET attempts = attempts + 1, requests = requests + excluded.requests,
+ prompt = prompt + excluded.prompt, cached = cached + excluded.cached, output = output + excluded.output,
+ cost = cost + excluded.cost, estimated = estimated + excluded.estimated, unpriced = unpriced + excluded.unpriced`
+
+// Append writes rows in one transaction: all of them or none. A row whose request and
+// attempt are there already changes nothing and is counted in doubled. When it
+// returns without error the rows survive a killed process.
+func (s *Store) Append(ctx context.Context, rows []gateway.Entry) (doubled int, err error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("writing to the ledger: %w", err)
+	}
+	doubled, err = appendTo(ctx, tx, rows)
+	if err := errors.Join(err, end(tx, err)); err != nil {
+		return 0, fmt.Errorf("writing to the ledger: %w", err)
+	}
+	return doubled, nil
+}
+
+func appendTo(ctx context.Context, tx *sql.Tx, rows []gateway.Entry) (doubled int, err error) {
+	row, err := tx.PrepareContext(ctx, insertRow)
+	if err != nil {
+		return 0, err
+	}
+	defer row.Close()
+	roll, err := tx.PrepareContext(ctx, addRollup)
+	if err != nil {
+		return 0, err
+	}
+	defer roll.Close()
+	for i := range rows {
+		e := &rows[i]
+		res, err := row.ExecContext(ctx, columns(e)...)
+		if err != nil {
+			return 0, err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			doubled++
+			continue
+		}
+		if _, err := roll.ExecContext(ctx, rollup(e)...); err != nil {
+			return 0, err
+		}
+	}
+	return doubled, nil
+}
+
+func columns(e *gateway.Entry) []any {
+	tags := "{}"
+	if len(e.Tags) > 0 {
+		if b, err := json.Marshal(e.Tags); err == nil {
+			tags = string(b)
+		}
+	}
+	u := &e.Usage
+	return []any{e.Request, e.Attempt, e.Key, tags, e.Op, string(e.Role), e.Provider, e.Model, e.Asked,
+		e.Begun.UnixNano(), int64(e.FirstContent), int64(e.Took), e.Outcome, e.Status, e.Finish, e.Winner, e.Stream,
+		u.Fresh, u.CachedRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, string(e.Source),
+		int64(e.Cost), u.HasBilled, e.Priced, e.PriceDate}
+}
+
+func rollup(e *gateway.Entry) []any {
+	estimated := gateway.Microcents(0)
+	if e.Source == gateway.UsageEstimated {
+		estimated = e.Cost
+	}
+	return []any{hour(e.Begun), e.Provider, e.Model, e.Key, e.Winner, e.Usage.Prompt(), e.Usage.CachedRead,
+		e.Usage.Output, int64(e.Cost), int64(estimated), !e.Priced}
+}
+
+func hour(t time.Time) int64 { return t.Unix() / 3600 }
