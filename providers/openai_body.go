@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -37,8 +38,9 @@ func (a *openAI) body(call *gateway.Call) ([]byte, error) {
 		}
 		raw = encodeOpenAI(chat)
 	}
-	top := gjson.ParseBytes(raw)
-	if !top.IsObject() || !gjson.ValidBytes(raw) {
+	// A request's bytes never change, so the scanner may look at them in place.
+	top := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
+	if !top.IsObject() {
 		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
 	}
 	e := &edit{q: &a.Quirks, settings: &a.Settings, call: call, out: make([]byte, 0, len(raw)+512), written: map[string]bool{}}
@@ -49,10 +51,21 @@ func (a *openAI) body(call *gateway.Call) ([]byte, error) {
 }
 
 func (e *edit) run(top gjson.Result) []byte {
-	e.effort = top.Get("reasoning_effort").Str
-	e.tools = top.Get("tools").Exists()
-	if format := top.Get("response_format"); e.q.SchemaInSystem && format.Get("type").Str == "json_schema" {
-		e.schema = format.Get("json_schema.schema").Raw
+	top.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "reasoning_effort":
+			e.effort = value.Str
+		case "tools":
+			e.tools = true
+		case "response_format":
+			if e.q.SchemaInSystem && value.Get("type").Str == "json_schema" {
+				e.schema = value.Get("json_schema.schema").Raw
+			}
+		}
+		return true
+	})
+	if e.tools && e.model.toolsUnthinking {
+		e.effort = "none"
 	}
 	e.out = append(e.out, '{')
 	e.put("model", quoted(e.call.Model.Name))

@@ -119,6 +119,13 @@ func TestReasoningModelRules(t *testing.T) {
 	}
 }
 
+func TestToolsWithoutReasoningWhereBothAreRefused(t *testing.T) {
+	got := editBody(t, Quirks{Reasoning: true}, gateway.Model{Name: "gpt-5.6"}, []byte(`{"messages":[],"tools":[],"temperature":1}`), nil)
+	if gjson.GetBytes(got, "reasoning_effort").Str != "none" || gjson.GetBytes(got, "temperature").Raw != "1" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestHistoryOfOthersIsStripped(t *testing.T) {
 	raw := []byte(`{"messages":[{"role":"assistant","content":null,"reasoning_content":"r","thinking_blocks":[1],"tool_calls":[{"id":"c1","extra_content":{"google":1},"function":{"name":"f","arguments":"{}"}}]}]}`)
 	got := string(editBody(t, Quirks{}, gateway.Model{Name: "m"}, raw, nil))
@@ -136,7 +143,7 @@ func TestHistoryOfOthersIsStripped(t *testing.T) {
 func TestDroppedReasoningIsRecalled(t *testing.T) {
 	raw := []byte(`{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c1","function":{"name":"f","arguments":"{}"}}]},{"role":"assistant","content":"x"}]}`)
 	state := NewState(8, time.Minute)
-	state.Put("k", "c1", Kept{Maker: openAIKind, Reasoning: "why", HasReasoning: true})
+	state.Put("k", "c1", Kept{Maker: openAIKind, Model: "m", Reasoning: "why", HasReasoning: true})
 	for key, want := range map[string]string{"k": "why", "other": ""} {
 		got := editBody(t, Quirks{ReasoningBack: true}, gateway.Model{Name: "m"}, raw, func(c *gateway.Call, s *Settings) {
 			s.State, c.Request.Key = state, key

@@ -106,13 +106,13 @@ func (e *edit) message(m gjson.Result, names, ids map[string]string) string {
 	return w.done()
 }
 
-// recall is the reasoning of an earlier turn, if it was kept; "" is what these
+// recall is the reasoning of an earlier turn, if this model's was kept; "" is what these
 // providers take for unknown.
 func (e *edit) recall(m gjson.Result) string {
 	text := ""
 	m.Get("tool_calls").ForEach(func(_, call gjson.Result) bool {
 		kept, ok := e.settings.State.Get(e.call.Request.Key, call.Get("id").Str)
-		if ok && kept.HasReasoning && kept.Maker == e.settings.Kind {
+		if ok && kept.HasReasoning && kept.Maker == e.settings.Kind && kept.Model == e.call.Model.Name {
 			text = kept.Reasoning
 			return false
 		}

@@ -9,6 +9,8 @@ import (
 type modelRules struct {
 	reasoning bool
 	efforts   []string
+	// toolsUnthinking: function tools are refused here while the model reasons.
+	toolsUnthinking bool
 }
 
 var effortOrder = []string{"none", "minimal", "low", "medium", "high", "xhigh", "max"}
@@ -30,6 +32,7 @@ func rulesOf(model string) modelRules {
 		r.efforts = []string{"none", "low", "medium", "high"}
 	case strings.HasPrefix(version, "5.6"):
 		r.efforts = []string{"none", "low", "medium", "high", "xhigh", "max"}
+		r.toolsUnthinking = true
 	case strings.HasPrefix(version, "5."):
 		r.efforts = []string{"none", "low", "medium", "high", "xhigh"}
 	case strings.HasPrefix(version, "5"):

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -69,6 +70,7 @@ func (s *openAIStream) Next() (gateway.Chunk, error) {
 			s.err = s.end(err)
 		case string(event.Data) == "[DONE]":
 			s.err = s.end(io.EOF)
+			s.drain()
 		default:
 			if failure := s.decode(event.Data, "delta"); failure != nil {
 				failure.Sent, failure.Usage = true, s.usage
@@ -89,6 +91,20 @@ func (s *openAIStream) end(err error) error {
 	failure := s.a.brokenRead(s.ctx, s.call, err)
 	failure.Usage = s.usage
 	return failure
+}
+
+// drain reads what follows the last event, which is the end of the body as a rule:
+// only then can the connection be used again. A server that keeps it open costs no
+// more than the limit.
+func (s *openAIStream) drain() {
+	body, ok := s.body.(io.ReadCloser)
+	if !ok || s.err != io.EOF {
+		return
+	}
+	const patience = 20 * time.Millisecond
+	late := time.AfterFunc(patience, func() { body.Close() })
+	defer late.Stop()
+	io.Copy(io.Discard, io.LimitReader(body, 4<<10))
 }
 
 func (s *openAIStream) complete() bool {

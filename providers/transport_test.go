@@ -245,3 +245,33 @@ func TestArgumentsAndIDs(t *testing.T) {
 		t.Errorf("%q", id)
 	}
 }
+
+func TestConnectionsAreUsedAgainAfterAStream(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, shortStream)
+		w.(http.Flusher).Flush()
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	a := adapterAt(server.URL)
+	for range 5 {
+		s, err := a.Open(t.Context(), chatCall())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gateway.Collect(s); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for 5 calls", n)
+	}
+}
