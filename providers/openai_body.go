@@ -25,7 +25,9 @@ type edit struct {
 	maxTokens string // JSON number of the client's limit
 	effort    string // the client's reasoning_effort
 	schema    string // JSON schema to put into a system message
-	tools     bool   // the client sent tools in the present form
+	oldCall   string // id given to the last deprecated function_call of the history
+	oldCalls  int
+	tools     bool // the client sent tools in the present form
 }
 
 // body makes the request body of a call.

@@ -169,6 +169,16 @@ func TestPrefillAndOldFunctions(t *testing.T) {
 	}
 }
 
+func TestOldFunctionHistoryBecomesToolCalls(t *testing.T) {
+	raw := []byte(`{"messages":[{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}},{"role":"function","name":"f","content":"out"}]}`)
+	got := gjson.GetBytes(editBody(t, Quirks{}, gateway.Model{Name: "m"}, raw, nil), "messages").Raw
+	want := `[{"role":"assistant","content":null,"tool_calls":[{"id":"call_function1","type":"function","function":{"name":"f","arguments":"{}"}}]},` +
+		`{"tool_call_id":"call_function1","role":"tool","content":"out"}]`
+	if got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
 func TestNormalFormBecomesABody(t *testing.T) {
 	chat := &gateway.Chat{MaxTokens: 9, Temperature: "0.5", Stop: []string{"a"}, Effort: "low",
 		Messages: []gateway.Message{

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -69,6 +70,9 @@ func (e *edit) message(m gjson.Result, names, ids map[string]string) string {
 	w := objectWriter{}
 	toolCallID := m.Get("tool_call_id").Str
 	hasName, reasoned := false, false
+	if role == "function" && e.oldCall != "" {
+		w.put("tool_call_id", quoted(e.toolID(e.oldCall, ids)))
+	}
 	m.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "role":
@@ -89,8 +93,15 @@ func (e *edit) message(m gjson.Result, names, ids map[string]string) string {
 			w.put(key.Str, e.toolCalls(value, names, ids))
 		case "tool_call_id":
 			w.put(key.Str, quoted(e.toolID(toolCallID, ids)))
+		case "function_call":
+			if !value.IsObject() || m.Get("tool_calls").Exists() {
+				return true
+			}
+			w.put("tool_calls", e.toolCalls(e.presentCall(value), names, ids))
 		case "name":
-			hasName = true
+			if hasName = true; role == "function" && e.oldCall != "" && !e.q.ToolName {
+				return true
+			}
 			w.put(key.Str, value.Raw)
 		default:
 			w.put(key.Str, value.Raw)
@@ -123,6 +134,8 @@ func (e *edit) recall(m gjson.Result) string {
 
 func (e *edit) role(role string) string {
 	switch {
+	case role == "function" && e.oldCall != "":
+		return "tool"
 	case role == "system" && e.model.reasoning:
 		return "developer"
 	case role == "developer" && !e.q.DeveloperRole && !e.model.reasoning:
@@ -134,6 +147,17 @@ func (e *edit) role(role string) string {
 // ownsExtra says whether the model takes back extra_content: Gemini's compat endpoint does.
 func (e *edit) ownsExtra() bool {
 	return strings.Contains(strings.ToLower(e.call.Model.Name), "gemini")
+}
+
+// presentCall turns the deprecated function_call of a turn into a list of one tool
+// call. Its id comes from its place in the history, so that it is the same each time.
+func (e *edit) presentCall(call gjson.Result) gjson.Result {
+	if !call.IsObject() {
+		return gjson.Parse("[]")
+	}
+	e.oldCalls++
+	e.oldCall = "call_function" + strconv.Itoa(e.oldCalls)
+	return gjson.Parse(`[{"id":` + quoted(e.oldCall) + `,"type":"function","function":` + call.Raw + `}]`)
 }
 
 func (e *edit) content(value, m gjson.Result) string {
