@@ -77,6 +77,6 @@ func newRoot(p *program) *cobra.Command {
 		SilenceErrors: true,
 		Version:       version(),
 	}
-	root.AddCommand(newVersion(p), newHealthcheck(p))
+	root.AddCommand(newLedger(p), newVersion(p), newHealthcheck(p))
 	return root
 }

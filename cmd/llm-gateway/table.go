@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gateway"
+	"gateway/ledger"
 )
 
 // board is the demo's picture: the providers' states and the last requests.
@@ -18,7 +19,7 @@ type board struct {
 	rows    int        // of last that are shown
 	total   int
 	failed  int
-	spent   int64
+	spent   gateway.Microcents
 	by      map[string]int // answers of each provider
 	status  func() []gateway.ProviderStatus
 	drawn   int // lines of the picture that is on the terminal
@@ -31,7 +32,7 @@ func newBoard(url, hint string, status func() []gateway.ProviderStatus) *board {
 
 func (b *board) add(a answered) {
 	b.total++
-	b.spent += a.cost
+	b.spent += gateway.Microcents(a.cost)
 	if a.err != "" {
 		b.failed++
 	} else {
@@ -62,7 +63,7 @@ func (b *board) draw(out io.Writer, now time.Time) {
 func (b *board) render(now time.Time) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "llm-gateway demo  %s  %s  %d requests, %d failed, %s\n\n",
-		b.url, now.Sub(b.begun).Truncate(time.Second), b.total, b.failed, dollars(b.spent))
+		b.url, now.Sub(b.begun).Truncate(time.Second), b.total, b.failed, ledger.Dollars(b.spent))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PROVIDER\tMODEL\tSTATE\tIN FLIGHT\tFIRST TOKEN p50\tp95\tANSWERED")
 	for _, p := range b.status() {
@@ -139,10 +140,4 @@ func short(d time.Duration) string {
 		return d.Round(time.Millisecond).String()
 	}
 	return d.Round(10 * time.Millisecond).String()
-}
-
-// dollars writes microcents as USD without a float: 1 USD is 10^8 microcents.
-func dollars(microcents int64) string {
-	const perDollar = 100_000_000
-	return fmt.Sprintf("$%d.%08d", microcents/perDollar, microcents%perDollar)
 }

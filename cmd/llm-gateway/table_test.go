@@ -31,11 +31,3 @@ func TestBoardKeepsItsHeightAndShowsBothHalves(t *testing.T) {
 		}
 	}
 }
-
-func TestDollarsAreExact(t *testing.T) {
-	for microcents, want := range map[int64]string{0: "$0.00000000", 1: "$0.00000001", 123_456_789: "$1.23456789"} {
-		if got := dollars(microcents); got != want {
-			t.Errorf("dollars(%d) = %s, want %s", microcents, got, want)
-		}
-	}
-}
