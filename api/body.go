@@ -1,0 +1,108 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// readBody reads the whole body, bounded. It must be read before anything waits: a
+// client that leaves goes unnoticed while its body is unread.
+func (s *Server) readBody(c *gin.Context) ([]byte, *gateway.Error) {
+	if c.Request.ContentLength > s.cfg.BodyLimit {
+		return nil, gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
+	}
+	var buf bytes.Buffer
+	if n := c.Request.ContentLength; n > 0 {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.BodyLimit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
+	case err != nil && c.Request.Context().Err() != nil:
+		return nil, gateway.Errorf(gateway.Canceled, "the client left")
+	case err != nil:
+		return nil, gateway.Errorf(gateway.Invalid, "The body could not be read.")
+	}
+	return buf.Bytes(), nil
+}
+
+// object is a strictly valid JSON object: no duplicate or case-variant names at its
+// top, no invalid UTF-8, nothing after it.
+type object struct {
+	raw    []byte
+	fields map[string]gjson.Result
+}
+
+// parse reads an object strictly. Two readers that disagree about which of two equal
+// names counts are a way around every check, so those are refused.
+func parse(raw []byte) (*object, *gateway.Error) {
+	o := &object{raw: raw, fields: make(map[string]gjson.Result, 16)}
+	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	t, err := d.ReadToken()
+	if err != nil {
+		return nil, notJSON(err)
+	}
+	if t.Kind() != '{' {
+		return nil, gateway.Errorf(gateway.Invalid, "The body must be a JSON object.")
+	}
+	folded := make(map[string]string, 16)
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return nil, notJSON(err)
+		}
+		name := t.String()
+		if other, ok := folded[strings.ToLower(name)]; ok {
+			return nil, field(name, "%q stands in the body as %q too.", name, other)
+		}
+		folded[strings.ToLower(name)] = name
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil, notJSON(err)
+		}
+		end := int(d.InputOffset())
+		o.fields[name] = gjson.ParseBytes(raw[end-len(v) : end])
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, notJSON(err)
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, gateway.Errorf(gateway.Invalid, "Something follows the JSON object in the body.")
+	}
+	return o, nil
+}
+
+func notJSON(err error) *gateway.Error {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return gateway.Errorf(gateway.Invalid, "The body has a JSON object with the same name twice.")
+	}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return gateway.Errorf(gateway.Invalid, "The body is not valid JSON (at byte %d).", syntax.ByteOffset)
+	}
+	return gateway.Errorf(gateway.Invalid, "The body is not valid JSON.")
+}
+
+// field is the client's error about one field.
+func field(param, format string, args ...any) *gateway.Error {
+	e := gateway.Errorf(gateway.Invalid, format, args...)
+	e.Param = param
+	return e
+}
+
+// get is a field that is there and not null.
+func (o *object) get(name string) (gjson.Result, bool) {
+	v, ok := o.fields[name]
+	return v, ok && v.Type != gjson.Null
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gateway"
+)
+
+// edge is what a client is told of a failure.
+type edge struct {
+	status int
+	kind   string // OpenAI's error type
+	code   string
+	text   string // sent where own is false, instead of the failure's own message
+	own    bool   // the failure's message is the client's to read
+}
+
+// edges turns kinds into HTTP, once. Our key being refused, our credit being used up
+// and our bugs are never shown as the client's fault.
+var edges = map[gateway.Kind]edge{
+	gateway.Internal:        {500, "server_error", "internal_error", "The gateway failed.", false},
+	gateway.Invalid:         {400, "invalid_request_error", "invalid_request", "The request is not valid.", true},
+	gateway.Unauthorized:    {401, "invalid_request_error", "invalid_api_key", "A valid API key is required.", true},
+	gateway.UnknownModel:    {404, "invalid_request_error", "model_not_found", "No provider has this model.", true},
+	gateway.TooLarge:        {413, "invalid_request_error", "request_too_large", "The request is too large.", true},
+	gateway.RetryNow:        {503, "server_error", "provider_unavailable", "No provider could answer.", false},
+	gateway.RateLimited:     {429, "rate_limit_error", "rate_limit_exceeded", "Every provider is at its rate limit.", false},
+	gateway.Unavailable:     {503, "server_error", "provider_unavailable", "No provider could answer.", false},
+	gateway.Timeout:         {504, "server_error", "provider_timeout", "No provider answered in time.", false},
+	gateway.Overloaded:      {503, "server_error", "provider_overloaded", "Every provider is overloaded.", false},
+	gateway.BadAnswer:       {502, "server_error", "bad_provider_answer", "No provider gave a usable answer.", false},
+	gateway.Unsupported:     {400, "invalid_request_error", "unsupported", "No provider supports this request.", true},
+	gateway.ContextLength:   {400, "invalid_request_error", "context_length_exceeded", "The request is too long for every model that could serve it.", true},
+	gateway.ContentFiltered: {400, "invalid_request_error", "content_policy_violation", "A provider's content policy refused the request.", true},
+	gateway.ProviderAuth:    {503, "server_error", "provider_unavailable", "No provider could answer.", false},
+	gateway.ProviderBilling: {503, "server_error", "provider_unavailable", "No provider could answer.", false},
+	gateway.CircuitOpen:     {503, "server_error", "provider_unavailable", "Every provider is resting after failures.", false},
+	gateway.NoCapacity:      {503, "server_error", "no_capacity", "There is no room for more requests now.", false},
+	gateway.BudgetExceeded:  {402, "insufficient_quota", "budget_exceeded", "The budget does not hold this request.", true},
+	gateway.Deadline:        {504, "server_error", "deadline_exceeded", "No answer within the time allowed.", false},
+	gateway.Draining:        {503, "server_error", "shutting_down", "The gateway is shutting down.", false},
+	gateway.Canceled:        {499, "server_error", "client_closed_request", "The client left.", false},
+	gateway.NoProvider:      {503, "server_error", "no_provider", "No provider is configured for this request.", true},
+	gateway.LedgerDown:      {503, "server_error", "ledger_unavailable", "The books cannot be written now.", false},
+}
+
+// problem is a failure ready to be written.
+type problem struct {
+	edge
+	message string
+	param   string
+	retry   time.Duration
+	tries   []gateway.AttemptNote
+	text    string
+	err     *gateway.Error
+}
+
+func problemOf(err error) problem {
+	e := &gateway.Error{Kind: gateway.Internal, Err: err}
+	errors.As(err, &e)
+	ed, ok := edges[e.Kind]
+	if !ok {
+		ed = edges[gateway.Internal]
+	}
+	p := problem{edge: ed, message: ed.text, param: e.Param, retry: e.RetryAfter, tries: e.Attempts, text: e.Text, err: e}
+	if ed.own && e.Message != "" {
+		p.message = e.Message
+	}
+	return p
+}
+
+// fail writes the failure in the shape of its route: OpenAI's, or {"error","detail"}.
+// status, if given, replaces the table's.
+func (s *Server) fail(c *gin.Context, err error, status ...int) {
+	p := problemOf(err)
+	if len(status) > 0 {
+		p.status = status[0]
+	}
+	event(c).kind, event(c).err = p.err.Kind, p.err
+	if p.err.Kind == gateway.Canceled {
+		c.Abort()
+		c.Status(p.status) // nobody reads it; the log does
+		return
+	}
+	if p.retry > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(p.retry.Seconds()))))
+	}
+	c.Abort()
+	var b []byte
+	if openAIShape(c.Request.URL.Path) {
+		b = p.openAI(nil)
+	} else {
+		b = p.plain(nil)
+	}
+	c.Data(p.status, "application/json", b)
+}
+
+// openAIShape says whether a path's errors are OpenAI's; the short routes have their own.
+func openAIShape(path string) bool {
+	switch strings.TrimPrefix(path, "/api/v1.0") {
+	case "/classify", "/plan", "/embed", "/health":
+		return false
+	}
+	return true
+}
+
+func (p *problem) openAI(b []byte) []byte {
+	b = append(b, `{"error":{"message":`...)
+	b = appendString(b, p.message)
+	b = append(b, `,"type":`...)
+	b = appendString(b, p.kind)
+	b = append(b, `,"param":`...)
+	if p.param == "" {
+		b = append(b, "null"...)
+	} else {
+		b = appendString(b, p.param)
+	}
+	b = append(b, `,"code":`...)
+	b = appendString(b, p.code)
+	b = p.attempts(b)
+	return append(b, "}}"...)
+}
+
+func (p *problem) plain(b []byte) []byte {
+	detail := p.message
+	if p.text != "" {
+		detail = p.text
+	}
+	b = append(b, `{"error":`...)
+	b = appendString(b, p.code)
+	b = append(b, `,"detail":`...)
+	b = appendString(b, detail)
+	b = p.attempts(b)
+	return append(b, '}')
+}
+
+// attempts says per attempt which provider it was and why it failed.
+func (p *problem) attempts(b []byte) []byte {
+	if len(p.tries) == 0 {
+		return b
+	}
+	b = append(b, `,"attempts":[`...)
+	for i, n := range p.tries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"provider":`...)
+		b = appendString(b, n.Provider)
+		b = append(b, `,"model":`...)
+		b = appendString(b, n.Model)
+		b = append(b, `,"outcome":`...)
+		b = appendString(b, n.Outcome)
+		b = append(b, `,"reason":`...)
+		b = appendString(b, n.Reason)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}

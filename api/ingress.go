@@ -1,0 +1,245 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// kindOfField is the JSON type a known field must have. Unknown fields may be anything:
+// they go on to the providers that may know them.
+type kindOfField uint8
+
+const (
+	aString kindOfField = iota
+	aNumber
+	aWhole
+	aBool
+	anArray
+	anObject
+	stringOrArray
+	stringOrObject
+)
+
+var fieldKinds = map[string]kindOfField{
+	"model": aString, "messages": anArray, "stream": aBool, "stream_options": anObject,
+	"max_tokens": aWhole, "max_completion_tokens": aWhole, "temperature": aNumber, "top_p": aNumber, "top_k": aNumber, "min_p": aNumber,
+	"frequency_penalty": aNumber, "presence_penalty": aNumber, "seed": aWhole, "n": aWhole, "stop": stringOrArray,
+	"logprobs": aBool, "top_logprobs": aWhole, "tools": anArray, "tool_choice": stringOrObject, "parallel_tool_calls": aBool,
+	"functions": anArray, "function_call": stringOrObject, "response_format": anObject, "reasoning_effort": aString,
+	"user": aString, "metadata": anObject, "store": aBool, "service_tier": aString, "logit_bias": anObject,
+	"encoding_format": aString, "dimensions": aWhole,
+}
+
+var kindWords = [...]string{"a string", "a number", "a whole number", "true or false", "an array", "an object", "a string or an array", "a string or an object"}
+
+func (k kindOfField) fits(v gjson.Result) bool {
+	switch k {
+	case aString:
+		return v.Type == gjson.String
+	case aNumber:
+		return v.Type == gjson.Number
+	case aWhole:
+		return v.Type == gjson.Number && !strings.ContainsAny(v.Raw, ".eE")
+	case aBool:
+		return v.IsBool()
+	case anArray:
+		return v.IsArray()
+	case anObject:
+		return v.IsObject()
+	case stringOrArray:
+		return v.Type == gjson.String || v.IsArray()
+	default:
+		return v.Type == gjson.String || v.IsObject()
+	}
+}
+
+// checkTypes refuses a known field of a wrong type, by name.
+func (o *object) checkTypes() *gateway.Error {
+	for name, v := range o.fields {
+		k, known := fieldKinds[name]
+		if known && v.Type != gjson.Null && !k.fits(v) {
+			return field(name, "%q must be %s.", name, kindWords[k])
+		}
+	}
+	return nil
+}
+
+// scanChat finds out what routing must know of a chat request, without building it.
+func scanChat(raw []byte, req *gateway.Request) *gateway.Error {
+	o, err := parse(raw)
+	if err != nil {
+		return err
+	}
+	if err := o.checkTypes(); err != nil {
+		return err
+	}
+	messages, ok := o.get("messages")
+	if !ok {
+		return field("messages", "\"messages\" is required.")
+	}
+	if err := scanMessages(messages, req); err != nil {
+		return err
+	}
+	req.Raw, req.Wire, req.Decode = raw, gateway.WireOpenAIChat, decodeChat
+	if v, ok := o.get("model"); ok {
+		req.Model = v.Str
+	}
+	if v, ok := o.get("stream"); ok {
+		req.Stream = v.Bool()
+	}
+	if v, ok := o.get("stream_options"); ok {
+		req.IncludeUsage = v.Get("include_usage").Bool()
+	}
+	return o.scanNeeds(req)
+}
+
+func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
+	limit, ok := o.get("max_completion_tokens")
+	if !ok {
+		limit, ok = o.get("max_tokens")
+	}
+	if ok {
+		if limit.Int() < 1 || limit.Int() > 1<<31 {
+			return field("max_tokens", "The limit on tokens must be at least 1.")
+		}
+		req.MaxTokens = int(limit.Int())
+	}
+	if v, ok := o.get("n"); ok {
+		if v.Int() < 1 || v.Int() > 128 {
+			return field("n", "\"n\" must be between 1 and 128.")
+		}
+		req.Needs.Many = v.Int() > 1
+	}
+	o.scanTools(req)
+	if v, ok := o.get("response_format"); ok {
+		switch v.Get("type").Str {
+		case "json_object":
+			req.Needs.JSONMode = true
+		case "json_schema":
+			req.Needs.JSONSchema = true
+			req.Needs.StrictJSON = v.Get("json_schema.strict").Bool()
+			if !v.Get("json_schema.schema").IsObject() {
+				return field("response_format", "\"response_format.json_schema.schema\" must be an object.")
+			}
+		case "text":
+		default:
+			return field("response_format", "\"response_format.type\" must be text, json_object or json_schema.")
+		}
+	}
+	if v, ok := o.get("logprobs"); ok {
+		req.Needs.Logprobs = v.Bool()
+	}
+	if v, ok := o.get("reasoning_effort"); ok {
+		req.DeepEffort = v.Str == "high" || v.Str == "xhigh" || v.Str == "max"
+	}
+	for _, name := range []string{"store", "background"} {
+		if v, ok := o.get(name); ok && v.Bool() {
+			req.Stateful = true
+		}
+	}
+	for _, name := range []string{"previous_response_id", "audio", "web_search_options"} {
+		if _, ok := o.get(name); ok {
+			req.Stateful = true
+		}
+	}
+	return nil
+}
+
+func (o *object) scanTools(req *gateway.Request) {
+	for _, name := range []string{"tools", "functions"} {
+		if v, ok := o.get(name); ok && v.Get("#").Int() > 0 {
+			req.Needs.Tools = true
+			req.PromptBytes += len(v.Raw)
+		}
+	}
+	for _, name := range []string{"tool_choice", "function_call"} {
+		v, ok := o.get(name)
+		if ok && req.Needs.Tools && (v.Str == "required" || v.IsObject() && v.Get("type").Str != "allowed_tools") {
+			req.Needs.ToolForce = true
+		}
+	}
+}
+
+func scanMessages(messages gjson.Result, req *gateway.Request) (err *gateway.Error) {
+	messages.ForEach(func(_, m gjson.Result) bool {
+		err = scanMessage(m, req)
+		req.Messages++
+		return err == nil
+	})
+	if err == nil && req.Messages == 0 {
+		err = field("messages", "\"messages\" must not be empty.")
+	}
+	return err
+}
+
+func scanMessage(m gjson.Result, req *gateway.Request) (err *gateway.Error) {
+	if !m.IsObject() {
+		return field("messages", "messages[%d] must be an object.", req.Messages)
+	}
+	m.ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "role":
+			switch v.Str {
+			case "system", "developer", "user", "assistant", "tool", "function":
+			default:
+				err = field("messages", "messages[%d].role must be system, developer, user, assistant or tool.", req.Messages)
+			}
+		case "content":
+			err = scanContent(v, req)
+		case "tool_calls":
+			if !v.IsArray() && v.Type != gjson.Null {
+				err = field("messages", "messages[%d].tool_calls must be an array.", req.Messages)
+			}
+			req.PromptBytes += len(v.Raw)
+		}
+		return err == nil
+	})
+	if err == nil && !m.Get("role").Exists() {
+		err = field("messages", "messages[%d] has no role.", req.Messages)
+	}
+	return err
+}
+
+func scanContent(v gjson.Result, req *gateway.Request) (err *gateway.Error) {
+	switch {
+	case v.Type == gjson.String:
+		req.PromptBytes += len(v.Str)
+	case v.IsArray():
+		v.ForEach(func(_, part gjson.Result) bool {
+			err = scanPart(part, req)
+			return err == nil
+		})
+	case v.Type != gjson.Null:
+		err = field("messages", "messages[%d].content must be a string, an array of parts or null.", req.Messages)
+	}
+	return err
+}
+
+func scanPart(part gjson.Result, req *gateway.Request) *gateway.Error {
+	if !part.IsObject() {
+		return field("messages", "messages[%d].content holds a part that is no object.", req.Messages)
+	}
+	switch part.Get("type").Str {
+	case "text", "refusal":
+		req.PromptBytes += len(part.Get("text").Raw)
+	case "image_url":
+		url := part.Get("image_url.url").Str
+		req.Images++
+		switch {
+		case strings.HasPrefix(url, "data:"):
+			req.Needs.ImageData = true
+		case strings.HasPrefix(url, "http://"), strings.HasPrefix(url, "https://"):
+			req.Needs.ImageURL = true
+		default:
+			return field("messages", "messages[%d]: image_url.url must be an http(s) or data: URL.", req.Messages)
+		}
+	case "input_audio":
+		req.Needs.Audio = true
+	case "file":
+		req.Needs.Files = true
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"gateway"
+)
+
+// wide is the one log line of a request.
+type wide struct {
+	id, client string // ours, and the client's own request id
+	key        string
+	begun      time.Time
+	model      string // as asked
+	stream     bool
+	answer     *gateway.Answer
+	first      time.Duration // first byte of content to the client
+	usage      *gateway.Usage
+	cost       gateway.Microcents
+	kind       gateway.Kind
+	err        *gateway.Error
+}
+
+const eventKey = "event"
+
+func event(c *gin.Context) *wide { return c.MustGet(eventKey).(*wide) }
+
+var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// observe gives the request its id, catches panics, and writes the one line.
+func (s *Server) observe(c *gin.Context) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		id = uuid.New()
+	}
+	ev := &wide{id: id.String(), begun: time.Now()}
+	if own := c.GetHeader("x-request-id"); saneID.MatchString(own) {
+		ev.client = own
+	}
+	c.Set(eventKey, ev)
+	h := c.Writer.Header()
+	h["X-Gateway-Request-Id"] = []string{ev.id}
+	h["X-Request-Id"] = []string{ev.id}
+	if ev.client != "" {
+		h["X-Request-Id"] = []string{ev.client}
+	}
+	defer s.line(c, ev)
+	defer s.recovered(c, ev)
+	c.Next()
+}
+
+// recovered turns a panic into a 500, or cuts the connection if bytes have gone out: a
+// clean end would pass a cut answer off as a whole one.
+func (s *Server) recovered(c *gin.Context, ev *wide) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	s.log.Error("handler panicked", "request", ev.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler)
+	}
+	s.fail(c, gateway.Errorf(gateway.Internal, ""))
+}
+
+func (s *Server) line(c *gin.Context, ev *wide) {
+	level := slog.LevelInfo
+	status := c.Writer.Status()
+	if status >= 500 {
+		level = slog.LevelWarn
+	}
+	if !s.log.Enabled(c.Request.Context(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 20)
+	attrs = append(attrs, slog.String("request", ev.id), slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
+		slog.Int("status", status), slog.Duration("took", time.Since(ev.begun)))
+	for _, a := range []slog.Attr{slog.String("client_request", ev.client), slog.String("key", ev.key)} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	if a := ev.answer; a != nil {
+		attrs = append(attrs, slog.String("provider", a.Provider), slog.String("model", a.Model), slog.Int("attempts", a.Attempts),
+			slog.Bool("hedged", a.Hedged), slog.Bool("stream", ev.stream), slog.Duration("ttft", ev.first))
+		if ev.usage != nil {
+			attrs = append(attrs, slog.Int("prompt_tokens", ev.usage.Prompt()), slog.Int("completion_tokens", ev.usage.Output))
+		}
+		attrs = append(attrs, slog.Int64("cost_microcents", int64(ev.cost)))
+	}
+	if ev.err != nil {
+		attrs = append(attrs, slog.String("kind", ev.kind.String()), slog.String("err", ev.err.Error()))
+		for _, n := range ev.err.Attempts {
+			attrs = append(attrs, slog.String("attempt_"+n.Provider, n.Outcome))
+		}
+	}
+	s.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gateway"
+)
+
+// Router serves requests. It is satisfied by actors.System.
+type Router interface {
+	// Route returns the one answer or the one *gateway.Error. The answer's Stream must
+	// be read to its end or closed.
+	Route(ctx context.Context, req *gateway.Request) (*gateway.Answer, error)
+	Status() []gateway.ProviderStatus
+}
+
+// Catalog tells which models there are.
+type Catalog interface {
+	Models() []*gateway.Model
+}
+
+// Books reads what was spent.
+type Books interface {
+	Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.SpendLine, error)
+	Request(ctx context.Context, id string) ([]gateway.Entry, error)
+}
+
+// Config of the edge. The zero value is usable: no keys, defaults everywhere.
+type Config struct {
+	Keys      *Keys         // nil: no key is asked for
+	BodyLimit int64         // bytes; 0: 10 MiB
+	KeepAlive time.Duration // of silence before a comment is sent on a stream; 0: 12 s
+	WriteWait time.Duration // for one write to a slow client; 0: 30 s
+	Log       *slog.Logger  // nil: discards
+}
+
+// Server is the edge as an http.Handler.
+type Server struct {
+	cfg     Config
+	router  Router
+	catalog Catalog
+	books   Books
+	log     *slog.Logger
+	engine  *gin.Engine
+	unready atomic.Bool
+}
+
+// New makes the edge. Router, Catalog and Books are required.
+func New(cfg Config, router Router, catalog Catalog, books Books) (*Server, error) {
+	if router == nil || catalog == nil || books == nil {
+		return nil, errors.New("api: router, catalog and books are required")
+	}
+	if cfg.BodyLimit == 0 {
+		cfg.BodyLimit = 10 << 20
+	}
+	if cfg.KeepAlive == 0 {
+		cfg.KeepAlive = 12 * time.Second
+	}
+	if cfg.WriteWait == 0 {
+		cfg.WriteWait = 30 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, router: router, catalog: catalog, books: books, log: cfg.Log}
+	s.routes()
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+
+// SetReady says what /readyz answers; it starts ready.
+func (s *Server) SetReady(ready bool) { s.unready.Store(!ready) }
+
+func (s *Server) routes() {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.Use(s.observe)
+	e.NoRoute(func(c *gin.Context) {
+		s.fail(c, gateway.Errorf(gateway.UnknownModel, "no such route"), http.StatusNotFound)
+	})
+	e.NoMethod(func(c *gin.Context) {
+		s.fail(c, gateway.Errorf(gateway.Invalid, "method not allowed"), http.StatusMethodNotAllowed)
+	})
+	for _, prefix := range []string{"", "/api/v1.0"} {
+		open, closed := e.Group(prefix), e.Group(prefix, s.authenticate)
+		open.GET("/health", s.health)
+		closed.POST("/classify", s.classify)
+		closed.POST("/plan", s.plan)
+		closed.POST("/embed", s.embed)
+	}
+	for _, prefix := range []string{"/v1", "/api/v1.0"} {
+		g := e.Group(prefix, s.authenticate)
+		g.POST("/chat/completions", s.chat)
+		g.POST("/embeddings", s.embeddings)
+		g.GET("/models", s.models)
+		g.GET("/models/*id", s.model)
+		g.GET("/spend", s.spend)
+		g.GET("/providers", s.providers)
+		g.GET("/requests/:id", s.request)
+	}
+	e.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", s.ready)
+	s.engine = e
+}
+
+func (s *Server) ready(c *gin.Context) {
+	if s.unready.Load() {
+		c.String(http.StatusServiceUnavailable, "draining\n")
+		return
+	}
+	c.String(http.StatusOK, "ok\n")
+}

@@ -1,0 +1,211 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gateway"
+)
+
+// sse writes one event stream. Every write is under its lock, because the comments
+// that keep a silent stream alive come from a timer.
+type sse struct {
+	c     *gin.Context
+	rc    *http.ResponseController
+	wait  time.Duration
+	every time.Duration
+
+	mu    sync.Mutex
+	open  bool // headers are written
+	ended bool
+	err   error
+	buf   []byte
+	timer *time.Timer
+}
+
+// newSSE makes a stream that is still closed: nothing is written until Open or until
+// the client has waited so long that it must hear something.
+func newSSE(c *gin.Context, every, wait time.Duration) *sse {
+	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, buf: make([]byte, 0, 1024)}
+	s.timer = time.AfterFunc(every, s.comment) // stopped by end
+	return s
+}
+
+// start writes the headers, once. The lock is held.
+func (s *sse) start() {
+	if s.open {
+		return
+	}
+	s.open = true
+	h := s.c.Writer.Header()
+	h["Content-Type"] = []string{"text/event-stream"}
+	h["Cache-Control"] = []string{"no-cache"}
+	h["X-Accel-Buffering"] = []string{"no"}
+	s.c.Writer.WriteHeader(http.StatusOK)
+}
+
+func (s *sse) comment() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.start()
+	s.flush([]byte(": keep-alive\n\n"))
+	s.timer.Reset(s.every)
+}
+
+// flush sends b at once. The lock is held.
+func (s *sse) flush(b []byte) {
+	if s.err != nil {
+		return
+	}
+	s.rc.SetWriteDeadline(time.Now().Add(s.wait))
+	if _, s.err = s.c.Writer.Write(b); s.err == nil {
+		s.err = s.rc.Flush()
+	}
+}
+
+// send writes what fill appends. It returns the client's failure to read.
+func (s *sse) send(fill func(b []byte) []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start()
+	s.buf = fill(s.buf[:0])
+	s.flush(s.buf)
+	s.timer.Reset(s.every)
+	return s.err
+}
+
+// end stops the comments; it says whether the headers had been written.
+func (s *sse) end() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.timer.Stop()
+	return s.open
+}
+
+// begun says whether the status line is gone.
+func (s *sse) begun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// streamChat answers a streaming client. Nothing goes out before there is content,
+// unless the client has waited so long that a comment had to keep the line open.
+func (s *Server) streamChat(c *gin.Context, req *gateway.Request) {
+	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait)
+	answer, err := s.router.Route(c.Request.Context(), req)
+	if err != nil {
+		if !out.end() {
+			s.fail(c, err)
+			return
+		}
+		s.inBand(c, out, err, 0)
+		return
+	}
+	defer answer.Stream.Close()
+	defer out.end()
+	ev := event(c)
+	ev.answer = answer
+	out.mu.Lock()
+	if !out.open {
+		answerHeaders(c, answer)
+	}
+	out.mu.Unlock()
+	s.relay(c, out, req, answer)
+}
+
+// relay copies the winner's chunks to the client. A broken stream is never ended
+// quietly: it gets an error and no [DONE].
+func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *gateway.Answer) {
+	ev := event(c)
+	w := newChunkWriter("chatcmpl-"+ev.id, ev.begun, answer, req.IncludeUsage)
+	for {
+		chunk, err := answer.Stream.Next()
+		switch {
+		case err == nil:
+			if ev.first == 0 && chunk.HasContent() {
+				ev.first = time.Since(ev.begun)
+			}
+			if chunk.Usage != nil {
+				u := *chunk.Usage
+				ev.usage = &u
+			}
+			if w.silent(&chunk) {
+				continue
+			}
+			if err := out.send(func(b []byte) []byte { return w.chunk(b, &chunk) }); err != nil {
+				s.gone(c)
+				return
+			}
+		case errors.Is(err, io.EOF):
+			s.total(ev, answer)
+			out.send(func(b []byte) []byte {
+				return append(w.tail(b, ev.usage, receiptOf(req, answer)), "data: [DONE]\n\n"...)
+			})
+			return
+		default:
+			s.total(ev, answer)
+			s.inBand(c, out, err, w.delivered)
+			return
+		}
+	}
+}
+
+func receiptOf(req *gateway.Request, a *gateway.Answer) []gateway.AttemptNote {
+	if !req.Options.Receipt || a.Receipt == nil {
+		return nil
+	}
+	return a.Receipt()
+}
+
+func (s *Server) total(ev *wide, a *gateway.Answer) {
+	if a.Receipt == nil {
+		return
+	}
+	ev.cost = 0
+	for _, n := range a.Receipt() {
+		ev.cost += n.Cost
+	}
+}
+
+// inBand tells a client of a failure after the status line is gone.
+func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int) {
+	p := problemOf(err)
+	ev := event(c)
+	ev.kind, ev.err = p.err.Kind, p.err
+	if p.err.Kind == gateway.Canceled {
+		return
+	}
+	out.send(func(b []byte) []byte {
+		b = append(b, `data: {"error":{"message":`...)
+		if delivered > 0 {
+			b = appendString(b, "The provider failed in the middle of its answer: "+p.message)
+			b = append(b, `,"type":"upstream_error","code":"provider_failed_mid_stream","param":null`...)
+			b = appendInt(b, `,"delivered_characters":`, delivered)
+		} else {
+			b = appendString(b, p.message)
+			b = append(b, `,"type":`...)
+			b = appendString(b, p.kind)
+			b = append(b, `,"code":`...)
+			b = appendString(b, p.code)
+			b = append(b, `,"param":null`...)
+		}
+		b = p.attempts(b)
+		return append(b, "}}\n\n"...)
+	})
+}
+
+// gone notes that the client did not take what was written.
+func (s *Server) gone(c *gin.Context) {
+	ev := event(c)
+	ev.kind, ev.err = gateway.Canceled, gateway.Errorf(gateway.Canceled, "the client left")
+}
