@@ -3,17 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
 // lifecycle is what is ended, and in which order, when the gateway stops.
 type lifecycle struct {
 	server  *http.Server
-	ready   *atomic.Bool
+	ready   func(bool)    // sets what /readyz answers
 	delay   time.Duration // between failing readiness and closing the port
 	timeout time.Duration // for the running requests
 	// stopRouting ends what still runs when its context does, and returns when every
@@ -28,7 +28,7 @@ type lifecycle struct {
 // handlers bound each write, and a request's own deadline bounds the whole.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           boundBody(handler, bodyTimeout),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -42,10 +42,10 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 func (l *lifecycle) serveUntil(ctx, hurry context.Context, listener net.Listener) error {
 	served := make(chan error, 1)
 	go func() { served <- l.server.Serve(listener) }() // ends with Shutdown or Close
-	l.ready.Store(true)
+	l.ready(true)
 	select {
 	case err := <-served:
-		l.ready.Store(false)
+		l.ready(false)
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
 		l.stopRouting(over)
@@ -61,7 +61,7 @@ func (l *lifecycle) serveUntil(ctx, hurry context.Context, listener net.Listener
 
 func (l *lifecycle) drain(hurry context.Context) error {
 	begun := time.Now()
-	l.ready.Store(false)
+	l.ready(false)
 	l.log.Info("draining", "timeout", l.timeout)
 	select {
 	case <-time.After(l.delay):
@@ -82,4 +82,37 @@ func (l *lifecycle) drain(hurry context.Context) error {
 	err := l.closeBooks()
 	l.log.Info("stopped", "took", time.Since(begun))
 	return err
+}
+
+// bodyTimeout is how long a client may take to send its body.
+const bodyTimeout = time.Minute
+
+// boundBody gives a request's body so long to arrive. It is not http.Server's
+// ReadTimeout, because that one goes on counting when the body is there, and would
+// look like the client leaving in the middle of a long stream.
+func boundBody(next http.Handler, most time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			control := http.NewResponseController(w)
+			if control.SetReadDeadline(time.Now().Add(most)) == nil {
+				r.Body = &timedBody{ReadCloser: r.Body, lift: func() { _ = control.SetReadDeadline(time.Time{}) }}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// timedBody lifts the deadline when the body has been read to its end.
+type timedBody struct {
+	io.ReadCloser
+	lift func()
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) && b.lift != nil {
+		b.lift()
+		b.lift = nil
+	}
+	return n, err
 }

@@ -36,6 +36,7 @@ func (d *diary) read() []string {
 // running is a lifecycle under test with one request in flight.
 type running struct {
 	*lifecycle
+	isReady atomic.Bool
 	diary   diary
 	release chan struct{} // lets the request end by itself
 	answer  chan string
@@ -60,7 +61,7 @@ func runOne(t *testing.T, ctx, hurry context.Context, timeout time.Duration) *ru
 		}
 	})
 	r.lifecycle = &lifecycle{
-		server: newServer(handler, log), ready: &atomic.Bool{}, timeout: timeout, log: log,
+		server: newServer(handler, log), ready: r.isReady.Store, timeout: timeout, log: log,
 		stopRouting: func(ctx context.Context) {
 			if ctx.Err() != nil {
 				close(cut)
@@ -85,7 +86,7 @@ func runOne(t *testing.T, ctx, hurry context.Context, timeout time.Duration) *ru
 		r.answer <- string(body)
 	}()
 	<-arrived
-	if !r.ready.Load() {
+	if !r.isReady.Load() {
 		t.Fatal("not ready while serving")
 	}
 	return r
@@ -93,7 +94,7 @@ func runOne(t *testing.T, ctx, hurry context.Context, timeout time.Duration) *ru
 
 func (r *running) waitUnready(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); r.ready.Load(); {
+	for end := time.Now().Add(5 * time.Second); r.isReady.Load(); {
 		if time.Now().After(end) {
 			t.Fatal("still ready after the signal")
 		}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"gateway"
+	"gateway/actors"
+	"gateway/api"
+	"gateway/ledger"
+	"gateway/providers"
+)
+
+// models answers for what the configuration offers.
+type models interface {
+	actors.Catalog
+	api.Catalog
+}
+
+// configuration is what providers.json and the environment come to.
+type configuration struct {
+	models    models
+	providers []string // names, in the order of the file's priority
+	defaults  map[string]*gateway.Model
+	leftOut   []leftOut
+	// build makes the providers' adapters over one client and one memory of their state.
+	build func(client *http.Client, state *providers.State) ([]actors.Provider, error)
+}
+
+// leftOut is a provider that is not used, and why.
+type leftOut struct{ name, why string }
+
+// parts are what a gateway is put together from.
+type parts struct {
+	config  *configuration
+	keys    *api.Keys // nil: nobody is asked for one
+	log     *slog.Logger
+	dataDir string
+	sync    string // full or normal
+}
+
+// assembled is a gateway that is ready to serve.
+type assembled struct {
+	system *actors.System
+	store  *ledger.Store
+	books  *ledger.Committer
+	client *http.Client
+	edge   *api.Server
+}
+
+// assemble opens the books and starts the actors. What it has opened is closed again
+// when a later step does not work.
+func assemble(p parts) (gw *assembled, err error) {
+	if p.sync != "full" && p.sync != "normal" {
+		return nil, fmt.Errorf("--ledger-sync %q is not known: full or normal", p.sync)
+	}
+	gw = &assembled{client: providers.NewClient()}
+	if gw.store, err = ledger.Open(p.dataDir, ledger.Options{Full: p.sync == "full"}); err != nil {
+		return nil, err
+	}
+	gw.books = ledger.Start(gw.store)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, gw.close())
+		}
+	}()
+	all, err := p.config.build(gw.client, providers.NewState(100_000, time.Hour))
+	if err != nil {
+		return nil, err
+	}
+	gw.system, err = actors.Start(actors.Config{
+		Providers: all, Catalog: p.config.models, Books: gw.books, Log: p.log,
+		Estimate: actors.Estimate{Prompt: ledger.EstimatePrompt, Text: ledger.EstimateText},
+		OnLedgerError: func(err error) {
+			p.log.Error("a ledger row could not be written yet", "err", err)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log}, gw.system, p.config.models, gw.store)
+	if err != nil {
+		gw.system.Stop(context.Background())
+		return nil, err
+	}
+	gw.edge.SetReady(false)
+	return gw, nil
+}
+
+// close writes the rows that are left and closes the books.
+func (gw *assembled) close() error {
+	err := gw.books.Stop()
+	gw.client.CloseIdleConnections()
+	return errors.Join(err, gw.store.Close())
+}
+
+func (gw *assembled) lifecycle(log *slog.Logger) *lifecycle {
+	return &lifecycle{
+		server: newServer(gw.edge, log), ready: gw.edge.SetReady, log: log,
+		stopRouting: func(ctx context.Context) { gw.system.Stop(ctx) },
+		closeBooks:  gw.close,
+	}
+}
+
+// pins gives provider/model of each provider's default model.
+func (c *configuration) pins() map[string]string {
+	all := map[string]string{}
+	for name, m := range c.defaults {
+		all[name] = name + "/" + m.Name
+	}
+	return all
+}
+
+// clientKeys reads the keys of clients; nil when there are none.
+func clientKeys(env environment) (*api.Keys, error) {
+	list, path := env.get("GATEWAY_API_KEYS"), env.get("GATEWAY_API_KEYS_FILE")
+	if list == "" && path == "" {
+		return nil, nil
+	}
+	keys, err := api.NewKeys(list)
+	if err != nil {
+		return nil, fmt.Errorf("GATEWAY_API_KEYS: %w", err)
+	}
+	if path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("GATEWAY_API_KEYS_FILE: %w", err)
+		}
+		if err := keys.ParseHashes(string(text)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if keys.Len() == 0 { // meant to have keys and has none: nobody, rather than everybody, is let in
+		return nil, errors.New("GATEWAY_API_KEYS and GATEWAY_API_KEYS_FILE hold no key")
+	}
+	return keys, nil
+}
