@@ -25,6 +25,7 @@ type models interface {
 // configuration is what providers.json and the environment come to.
 type configuration struct {
 	models    models
+	routing   providers.Routing
 	providers []string // names, in the order of the file's priority
 	defaults  map[string]*gateway.Model
 	leftOut   []leftOut
@@ -73,14 +74,15 @@ func assemble(p parts) (gw *assembled, err error) {
 	if err != nil {
 		return nil, err
 	}
-	gw.system, err = actors.Start(actors.Config{
+	system := actors.Config{
 		Providers: all, Catalog: p.config.models, Books: gw.books, Log: p.log,
 		Estimate: actors.Estimate{Prompt: ledger.EstimatePrompt, Text: ledger.EstimateText},
 		OnLedgerError: func(err error) {
 			p.log.Error("a ledger row could not be written yet", "err", err)
 		},
-	})
-	if err != nil {
+	}
+	route(&system, p.config.routing)
+	if gw.system, err = actors.Start(system); err != nil {
 		return nil, err
 	}
 	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log}, gw.system, p.config.models, gw.store)

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// settings are what serve and demo start a gateway from.
+type settings struct {
+	providers    string // path of providers.json; "" is ./providers.json, else the shipped one
+	addr         string
+	dataDir      string
+	ledgerSync   string // full or normal
+	logFormat    string
+	drainTimeout time.Duration
+	drainDelay   time.Duration
+	insecure     bool
+}
+
+func newServe(p *program) *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: "Run the gateway until SIGTERM or Ctrl-C, then drain: /readyz fails, running requests end,\n" +
+			"the ledger is flushed. A second signal does not wait for requests.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), s) },
+	}
+	f := cmd.Flags()
+	providersFlag(cmd, &s.providers)
+	f.StringVar(&s.addr, "addr", "127.0.0.1", "where to listen: host, :port or host:port; the port is PORT or "+defaultPort)
+	f.BoolVar(&s.insecure, "insecure-public-without-keys", false, "listen where others can reach it without asking for a key")
+	dataFlag(cmd, &s.dataDir)
+	f.StringVar(&s.ledgerSync, "ledger-sync", "full", "what a ledger row waits for: full (the disk) or normal (the operating system)")
+	f.StringVar(&s.logFormat, "log-format", "json", "json or text")
+	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long running requests may take to end")
+	f.DurationVar(&s.drainDelay, "drain-delay", 0, "time between failing /readyz and closing the port")
+	return cmd
+}
+
+// serve runs a gateway until ctx ends.
+func (p *program) serve(ctx context.Context, s settings) error {
+	log, err := newLog(p.stderr, s.logFormat, p.env.or("LOG_LEVEL", "info"))
+	if err != nil {
+		return err
+	}
+	addr, err := address(s.addr, p.env.or("PORT", defaultPort))
+	if err != nil {
+		return err
+	}
+	config, err := p.configured(s.providers)
+	if err != nil {
+		return err
+	}
+	keys, err := clientKeys(p.env)
+	if err != nil {
+		return err
+	}
+	if err := mayBind(addr, keys != nil, s.insecure); err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	gw, err := assemble(parts{config: config, keys: keys, log: log, dataDir: s.dataDir, sync: s.ledgerSync})
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	for _, left := range config.leftOut {
+		log.Info("provider left out", "provider", left.name, "why", left.why)
+	}
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "providers", config.providers, "keys", keys != nil, "version", version())
+	life := gw.lifecycle(log)
+	life.timeout, life.delay = s.drainTimeout, s.drainDelay
+	return life.serveUntil(ctx, p.hurry, listener)
+}
+
+// noProvider names every variable that would configure a provider.
+func noProvider(variables []string) error {
+	text := "no provider is configured. Set at least one of:"
+	for _, v := range variables {
+		text += "\n  " + v
+	}
+	return fmt.Errorf("%s\nor write them into a .env file; `llm-gateway demo` needs none", text)
+}
+
+// readProviders reads the configuration: the named file, ./providers.json, or the
+// shipped one. It gives the name that errors shall call it by.
+func readProviders(path string, shipped []byte) (name string, data []byte, err error) {
+	if path != "" {
+		data, err = os.ReadFile(path)
+		return path, data, err
+	}
+	const local = "providers.json"
+	data, err = os.ReadFile(local)
+	if os.IsNotExist(err) {
+		return "providers.json (shipped)", shipped, nil
+	}
+	return local, data, err
+}
