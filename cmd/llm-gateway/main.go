@@ -77,6 +77,6 @@ func newRoot(p *program) *cobra.Command {
 		SilenceErrors: true,
 		Version:       version(),
 	}
-	root.AddCommand(newServe(p), newCheck(p), newLedger(p), newSchema(p), newVersion(p), newHealthcheck(p))
+	root.AddCommand(newServe(p), newDemo(p), newCheck(p), newLedger(p), newSchema(p), newVersion(p), newHealthcheck(p))
 	return root
 }
