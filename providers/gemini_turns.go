@@ -1,0 +1,210 @@
+package providers
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// geminiTurns makes the contents: user and model turns, results in one user turn after
+// the calls, signatures where the provider wants them back.
+type geminiTurns struct {
+	a        *gemini
+	call     *gateway.Call
+	model    geminiModel
+	sentinel bool
+
+	system   []string
+	contents []string
+	names    map[string]string // tool call id to function name
+	role     string
+	parts    []string
+	results  bool // the turn being gathered holds results
+}
+
+func (t *geminiTurns) add(messages []gateway.Message) error {
+	for i := range messages {
+		m := &messages[i]
+		switch m.Speaker {
+		case gateway.System:
+			for _, p := range m.Parts {
+				if strings.TrimSpace(p.Text) != "" {
+					t.system = append(t.system, `{"text":`+quoted(p.Text)+`}`)
+				}
+			}
+		case gateway.ToolSays:
+			t.turn("user", true)
+			t.result(m)
+		case gateway.Assistant:
+			t.turn("model", false)
+			t.assistant(m)
+		default:
+			t.turn("user", false)
+			if err := t.user(m); err != nil {
+				return err
+			}
+		}
+	}
+	if t.call.Prefill != "" {
+		t.turn("model", false)
+		t.parts = append(t.parts, `{"text":`+quoted(t.call.Prefill)+`}`)
+	}
+	t.flush()
+	return nil
+}
+
+// turn goes on with the turn being gathered or begins another.
+func (t *geminiTurns) turn(role string, results bool) {
+	if role == t.role && results == t.results {
+		return
+	}
+	t.flush()
+	t.role, t.results = role, results
+}
+
+func (t *geminiTurns) flush() {
+	if len(t.parts) > 0 { // a turn without parts is refused
+		t.contents = append(t.contents, `{"role":`+quoted(t.role)+`,"parts":`+array(t.parts)+`}`)
+	}
+	t.parts = nil
+}
+
+func (t *geminiTurns) user(m *gateway.Message) error {
+	for _, p := range m.Parts {
+		switch {
+		case p.Kind == gateway.TextPart:
+			if p.Text != "" {
+				t.parts = append(t.parts, `{"text":`+quoted(p.Text)+`}`)
+			}
+		case p.Data != "":
+			t.parts = append(t.parts, `{"inlineData":{"mimeType":`+quoted(p.MIME)+`,"data":`+quoted(p.Data)+`}}`)
+		default: // fileUri works for the vendor's own files only
+			return cannot(t.call, "images and files by URL")
+		}
+	}
+	return nil
+}
+
+func (t *geminiTurns) assistant(m *gateway.Message) {
+	text := joined(m.Parts)
+	if text != "" {
+		t.parts = append(t.parts, `{"text":`+quoted(text)+t.textSignature(m)+`}`)
+	}
+	for i, c := range m.ToolCalls {
+		t.names[c.ID] = c.Name
+		var f objectWriter
+		f.put("id", quoted(c.ID))
+		f.put("name", quoted(c.Name))
+		f.put("args", string(argumentsObject(c.Arguments)))
+		part := `{"functionCall":` + f.done()
+		if s := t.signature(c, i == 0); s != "" {
+			part += `,"thoughtSignature":` + quoted(s)
+		}
+		t.parts = append(t.parts, part+"}")
+	}
+}
+
+// signature is what the provider wants back on a call: as the client kept it, else as
+// we did, else the sentinel on the first call of a step.
+func (t *geminiTurns) signature(c gateway.ToolCall, first bool) string {
+	if !t.model.signatures {
+		return ""
+	}
+	kept, _ := t.a.State.Get(t.call.Request.Key, c.ID)
+	switch {
+	case t.sentinel && first:
+		return unsigned
+	case t.sentinel:
+		return ""
+	case c.Signature != "":
+		return c.Signature
+	case kept.Maker == geminiKind && kept.Signature != "":
+		return kept.Signature
+	case first:
+		return unsigned
+	}
+	return ""
+}
+
+// textSignature is that of an answer without calls, if the client kept it.
+func (t *geminiTurns) textSignature(m *gateway.Message) string {
+	if t.sentinel || !t.model.signatures || len(m.ToolCalls) > 0 {
+		return ""
+	}
+	for _, th := range m.Thinking {
+		if th.Maker == geminiKind && th.Signature != "" && (th.Model == "" || th.Model == t.call.Model.Name) {
+			return `,"thoughtSignature":` + quoted(th.Signature)
+		}
+	}
+	return ""
+}
+
+// result answers a call by its function's name. The response must be an object: a
+// JSON object stays as it is, anything else becomes its output.
+func (t *geminiTurns) result(m *gateway.Message) {
+	text := joined(m.Parts)
+	response := text
+	switch {
+	case m.IsError:
+		response = `{"error":` + quoted(text) + `}`
+	case !gjson.Valid(text) || !gjson.Parse(text).IsObject():
+		response = `{"output":` + quoted(text) + `}`
+	}
+	var f objectWriter
+	f.put("id", quoted(m.ToolCallID))
+	f.put("name", quoted(t.names[m.ToolCallID]))
+	f.put("response", response)
+	t.parts = append(t.parts, `{"functionResponse":`+f.done()+`}`)
+}
+
+// geminiKnown are the JSON Schema words that the provider takes. minLength is refused
+// by its documentation and taken by its own examples, so it stays.
+var geminiKnown = map[string]bool{
+	"$id": true, "$defs": true, "$ref": true, "$anchor": true, "type": true, "format": true, "title": true, "description": true,
+	"enum": true, "items": true, "prefixItems": true, "minItems": true, "maxItems": true, "minimum": true, "maximum": true,
+	"anyOf": true, "oneOf": true, "properties": true, "additionalProperties": true, "required": true, "propertyOrdering": true,
+	"minLength": true, "maxLength": true, "pattern": true,
+}
+
+// geminiSchema rewrites a JSON Schema into the part of the language that is taken:
+// const becomes a one-value enum, unknown words are left out.
+func geminiSchema(s gjson.Result) string {
+	if !s.IsObject() {
+		return s.Raw // true and false are schemas too
+	}
+	var w objectWriter
+	isRef := s.Get("$ref").Exists()
+	s.ForEach(func(k, v gjson.Result) bool {
+		switch {
+		case isRef && !strings.HasPrefix(k.Str, "$"): // a reference has no neighbours
+		case k.Str == "const":
+			w.put("enum", "["+v.Raw+"]")
+		case k.Str == "properties" || k.Str == "$defs":
+			w.put(k.Str, geminiSchemas(v))
+		case k.Str == "items" || k.Str == "additionalProperties":
+			w.put(k.Str, geminiSchema(v))
+		case k.Str == "anyOf" || k.Str == "oneOf" || k.Str == "prefixItems":
+			var list []string
+			for _, one := range v.Array() {
+				list = append(list, geminiSchema(one))
+			}
+			w.put(k.Str, array(list))
+		case geminiKnown[k.Str]:
+			w.put(k.Str, v.Raw)
+		}
+		return true
+	})
+	return w.done()
+}
+
+// geminiSchemas rewrites each of the schemas under names.
+func geminiSchemas(named gjson.Result) string {
+	var w objectWriter
+	named.ForEach(func(k, v gjson.Result) bool {
+		w.put(k.Str, geminiSchema(v))
+		return true
+	})
+	return w.done()
+}
