@@ -78,17 +78,17 @@ func (a *openAI) whole(ctx context.Context, call *gateway.Call, resp *http.Respo
 }
 
 // brokenRead is the failure of a body that stopped: ours, if the context ended.
-func (a *openAI) brokenRead(ctx context.Context, call *gateway.Call, err error) *gateway.Error {
+func (c *caller) brokenRead(ctx context.Context, call *gateway.Call, err error) *gateway.Error {
 	var failure *gateway.Error
 	if ctx.Err() != nil {
-		failure = a.transportError(ctx, call, err)
+		failure = c.transportError(ctx, call, err)
 		failure.Sent = true
 		return failure
 	}
 	if err == errEventTooLarge {
 		return garbled(call, err)
 	}
-	failure = a.transportError(ctx, call, err)
+	failure = c.transportError(ctx, call, err)
 	if failure.Kind == gateway.Timeout {
 		failure.Sent = true
 		return failure

@@ -93,14 +93,17 @@ func (s *openAIStream) end(err error) error {
 	return failure
 }
 
-// drain reads what follows the last event, which is the end of the body as a rule:
+// drain reads what follows the last event of a complete answer.
+func (s *openAIStream) drain() {
+	if body, ok := s.body.(io.ReadCloser); ok && s.err == io.EOF {
+		drainBody(body)
+	}
+}
+
+// drainBody reads what follows the last event, which is the end of the body as a rule:
 // only then can the connection be used again. A server that keeps it open costs no
 // more than the limit.
-func (s *openAIStream) drain() {
-	body, ok := s.body.(io.ReadCloser)
-	if !ok || s.err != io.EOF {
-		return
-	}
+func drainBody(body io.ReadCloser) {
 	const patience = 20 * time.Millisecond
 	late := time.AfterFunc(patience, func() { body.Close() })
 	defer late.Stop()
