@@ -1,0 +1,201 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"gateway"
+)
+
+const anthropicKind = "anthropic"
+
+func init() { kinds[anthropicKind] = newAnthropic }
+
+// anthropicVersion is sent with translated requests: later versions take no sampling
+// parameters, which some models here still do.
+const anthropicVersion = "2023-06-01"
+
+// anthropic speaks the Messages API.
+type anthropic struct {
+	caller
+	url    string
+	header http.Header
+}
+
+func newAnthropic(s Settings) (Adapter, error) {
+	a := &anthropic{caller: caller{s}, header: http.Header{"Anthropic-Version": {anthropicVersion}}}
+	a.url = strings.TrimSuffix(s.BaseURL, "/v1") + "/v1/messages" // base addresses are given in both forms
+	switch {
+	case strings.HasPrefix(s.Key, "sk-ant-oat"): // an OAuth token
+		a.header.Set("Authorization", "Bearer "+s.Key)
+	case s.Key != "":
+		a.header.Set("X-Api-Key", s.Key)
+	}
+	return a, nil
+}
+
+// Open sends the request: a Messages body as the client wrote it, anything else
+// translated. A translated request whose thinking is refused is sent once more without.
+func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+	ask, err := a.ask(call, false)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.post(ctx, call, a.url, a.headerFor(call, ask), ask.body)
+	if err != nil && ask.thinks && blamesThinking(err) {
+		if ask, err = a.ask(call, true); err != nil {
+			return nil, err
+		}
+		again := *call
+		again.OnSent = nil // the first try told it
+		resp, err = a.post(ctx, &again, a.url, a.headerFor(call, ask), ask.body)
+	}
+	if err != nil {
+		if !ask.relayed {
+			ours(err)
+		}
+		return nil, err
+	}
+	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+		return a.whole(ctx, call, ask, resp)
+	}
+	return newMessagesStream(ctx, a, call, ask, resp.Body), nil
+}
+
+// Embed is refused: there are no embeddings here.
+func (a *anthropic) Embed(_ context.Context, call *gateway.Call) (*gateway.Embeddings, error) {
+	return nil, &gateway.Error{Kind: gateway.Unsupported, Provider: a.Name, Model: call.Model.Name, Message: "the provider has no embeddings"}
+}
+
+func (a *anthropic) ask(call *gateway.Call, unthinking bool) (*messagesAsk, error) {
+	if call.Request.Wire != gateway.WireAnthropicMessages || call.Request.Raw == nil || call.Prefill != "" {
+		return a.translate(call, unthinking)
+	}
+	body, err := relayedBody(call)
+	if err != nil {
+		return nil, err
+	}
+	return &messagesAsk{body: body, relayed: true}, nil
+}
+
+func (a *anthropic) headerFor(call *gateway.Call, ask *messagesAsk) http.Header {
+	if !ask.relayed || len(call.Request.Forward) == 0 {
+		return a.header
+	}
+	header := a.header.Clone()
+	for name, value := range call.Request.Forward {
+		header.Set(name, value)
+	}
+	return header
+}
+
+// whole reads an answer that is one JSON body, as a stream would have given it.
+func (a *anthropic) whole(ctx context.Context, call *gateway.Call, ask *messagesAsk, resp *http.Response) (gateway.Stream, error) {
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+	defer stop()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
+	if err != nil {
+		return nil, a.brokenRead(ctx, call, err)
+	}
+	if body = bytes.TrimSpace(body); bytes.HasPrefix(body, []byte("event:")) || bytes.HasPrefix(body, []byte("data:")) {
+		// Events under a wrong content type.
+		events := bytes.NewReader(append(body, "\n\n"...))
+		return newMessagesStream(ctx, a, call, ask, io.NopCloser(events)), nil
+	}
+	s := newMessagesStream(ctx, a, call, ask, io.NopCloser(bytes.NewReader(nil)))
+	if failure := s.message(body); failure != nil {
+		failure.Rate = rateOf(resp.Header)
+		return nil, failure
+	}
+	return s, nil
+}
+
+// blamed are the words of a refusal that our translation brought about and not the
+// client: fields and blocks that no OpenAI request has in this form.
+var blamed = regexp.MustCompile(`thinking|signature|temperature|top_p|top_k|effort|output_config|tool_choice|cache_control|prefill`)
+
+// ours marks a refusal of our translation: another provider may take the request.
+func ours(err error) {
+	var e *gateway.Error
+	if errors.As(err, &e) && e.Status == http.StatusBadRequest && e.Kind == gateway.Invalid && blamed.MatchString(strings.ToLower(e.Message)) {
+		e.Kind = gateway.Unsupported
+	}
+}
+
+func blamesThinking(err error) bool {
+	var e *gateway.Error
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest &&
+		(e.Kind == gateway.Invalid || e.Kind == gateway.Unsupported) &&
+		(strings.Contains(strings.ToLower(e.Message), "thinking") || strings.Contains(strings.ToLower(e.Message), "signature"))
+}
+
+// relayedBody is the client's own body, byte for byte but for the model, whether to
+// stream, and a max_tokens above what the hold was computed with. Caches and
+// signatures depend on the rest.
+func relayedBody(call *gateway.Call) ([]byte, error) {
+	raw := call.Request.Raw
+	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
+	if call.Model.Plain {
+		fresh["stream"] = "false"
+	}
+	out := make([]byte, 0, len(raw)+64)
+	fields := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	copied := 0
+	if start, err := fields.ReadToken(); err != nil || start.Kind() != '{' {
+		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
+	}
+	for fields.PeekKind() == '"' {
+		token, err := fields.ReadToken()
+		if err != nil {
+			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
+		}
+		name := token.String()
+		value, err := fields.ReadValue()
+		if err != nil {
+			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
+		}
+		to, replaced := fresh[name]
+		if name == "max_tokens" {
+			to, replaced = lowered(string(value), call.MaxTokens)
+		}
+		if replaced {
+			end := int(fields.InputOffset())
+			out = append(out, raw[copied:end-len(value)]...)
+			out = append(out, to...)
+			copied = end
+			delete(fresh, name)
+		}
+	}
+	if end, err := fields.ReadToken(); err != nil || end.Kind() != '}' {
+		return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
+	}
+	end := int(fields.InputOffset())
+	out = append(out, raw[copied:end-1]...)
+	for _, name := range [...]string{"model", "stream"} {
+		if value, missing := fresh[name]; missing && !(name == "stream" && value == "false") {
+			if last := bytes.TrimRight(out, whitespace); last[len(last)-1] != '{' {
+				out = append(out, ',')
+			}
+			out = append(out, quoted(name)+":"+value...)
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// lowered is the limit instead of a greater number of tokens.
+func lowered(tokens string, limit int) (string, bool) {
+	n, err := strconv.Atoi(tokens)
+	if limit > 0 && err == nil && n > limit {
+		return strconv.Itoa(limit), true
+	}
+	return "", false
+}
