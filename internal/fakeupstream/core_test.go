@@ -43,6 +43,23 @@ func ask(t *testing.T, ctx context.Context, url, body string) (*http.Response, s
 	return res, string(got), err
 }
 
+// do sends a request on a connection of its own.
+func do(t *testing.T, req *http.Request) (int, string) {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
 func openAIBody(prompt, more string) string {
 	return `{"model":"m","messages":[{"role":"user","content":` + string(mustJSON(prompt)) + `}]` + more + `}`
 }

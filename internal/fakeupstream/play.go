@@ -37,8 +37,7 @@ func (p *play) end() {
 }
 
 func (p *play) refuse(no refusal) {
-	p.bill.Status = no.status
-	p.server.refuse(p.w, no)
+	p.bill.Status = p.server.refuse(p.w, no)
 }
 
 func (p *play) run() {
@@ -97,7 +96,7 @@ func (p *play) failsAtOnce() bool {
 		if no.status == 0 {
 			return false
 		}
-		p.refuse(p.server.wire.adjust(no))
+		p.refuse(no)
 	}
 	return true
 }

@@ -68,6 +68,17 @@ func Start(c Config) (*Server, error) {
 // URL is the address without a path, such as http://127.0.0.1:41234.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
+// Base is the address as providers.json wants it for the kind.
+func (s *Server) Base() string {
+	switch s.config.Kind {
+	case OpenAI:
+		return s.URL() + "/v1"
+	case Gemini:
+		return s.URL() + "/v1beta"
+	}
+	return s.URL()
+}
+
 // Close breaks all connections and waits until the last handler has returned.
 func (s *Server) Close() error {
 	var err error
@@ -112,14 +123,16 @@ func (s *Server) admits(r *http.Request) bool {
 	return s.config.Key == "" || s.wire.key(r) == s.config.Key
 }
 
-// refuse answers with an error in the provider's own form.
-func (s *Server) refuse(w http.ResponseWriter, no refusal) {
+// refuse answers with an error in the provider's own form, and gives its status.
+func (s *Server) refuse(w http.ResponseWriter, no refusal) int {
+	no = s.wire.adjust(no)
 	w.Header().Set("Content-Type", "application/json")
 	if no.retryAfter > 0 && s.config.Kind != Gemini { // Gemini says it in the body alone
 		w.Header().Set("Retry-After", fmt.Sprint(int(no.retryAfter.Seconds())))
 	}
 	w.WriteHeader(no.status)
 	_, _ = w.Write(s.wire.refusal(no)) // the caller may have left
+	return no.status
 }
 
 // listModels answers with the list of models.

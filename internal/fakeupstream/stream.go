@@ -67,10 +67,10 @@ func (p *play) after(frames []frame) int {
 // gives them.
 func (p *play) waitForFirst(wait time.Duration) bool {
 	beat := p.server.wire.keepAlive()
-	if beat == nil || wait <= 0 {
+	if beat == nil {
 		return p.pause(wait)
 	}
-	const beats = 4
+	const beats = 4 // even a model that begins at once lets a few through
 	for range beats {
 		if !p.write(beat) || !p.pause(wait/beats) {
 			return false

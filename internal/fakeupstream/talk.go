@@ -21,7 +21,8 @@ type talk struct {
 	stream       bool
 	includeUsage bool
 	thinking     bool
-	maxTokens    int // 0: no limit
+	showThoughts bool // where they are shown on demand only
+	maxTokens    int  // 0: no limit
 
 	turns      []turn
 	tools      []Tool
@@ -53,6 +54,8 @@ type turn struct {
 	calls []Call // of an assistant
 	id    string // of the call that a result answers
 	name  string // of the tool, where a result says it
+
+	thought bool // an assistant turn begins with what it thought
 }
 
 // Tool is one that the caller offers.
