@@ -204,9 +204,9 @@ func TestEffortAndThinking(t *testing.T) {
 
 func TestFamiliesAreToldApart(t *testing.T) {
 	for model, want := range map[string]string{
-		"claude-opus-4-1-20250805": "claude-opus-4-1", "claude-opus-4-12": "", "claude-opus-4": "claude-opus-4",
+		"claude-opus-4-1-20250805": "claude-opus-4-1", "claude-opus-4-12": "claude", "claude-opus-4": "claude-opus-4",
 		"claude-opus-4-20250514": "claude-opus-4", "claude-sonnet-5-5": "claude-sonnet-5-5", "claude-sonnet-5": "claude-sonnet-5",
-		"claude-sonnet-5-7": "", "claude-3-opus-20240229": "claude-3", "anthropic/claude-haiku-4-5": "claude-haiku-4-5", "x": "",
+		"claude-sonnet-5-7": "claude", "claude-3-opus-20240229": "claude-3", "anthropic/claude-haiku-4-5": "claude-haiku-4-5", "x": "", "claude-9": "claude", "us.anthropic.claude-opus-5": "claude-opus-5",
 	} {
 		if got := claudeRulesOf(model).prefix; got != want {
 			t.Errorf("%s has the rules of %q, want %q", model, got, want)

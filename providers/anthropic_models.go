@@ -35,7 +35,8 @@ var (
 )
 
 // claudeFamilies is read from the top: the first prefix of a model's name counts. The
-// last line is for models that are newer than this table.
+// last line but one is for models that are newer than this table, the last for those of
+// other makers behind the same API.
 var claudeFamilies = []claudeRules{
 	{prefix: "claude-3-7", sampling: true, force: true, prefill: true, thinking: thinksBudget, off: "disabled", maxOutput: 64_000},
 	{prefix: "claude-3-5", sampling: true, force: true, prefill: true, maxOutput: 8192},
@@ -60,12 +61,13 @@ var claudeFamilies = []claudeRules{
 	{prefix: "claude-haiku-5-5", force: true, schema: true, thinking: thinksAlways, off: "disabled", efforts: effortsFull, maxOutput: 128_000},
 	{prefix: "claude-opus-5", force: true, schema: true, thinking: thinksAlways, off: "disabled", efforts: effortsFull, maxOutput: 128_000},
 	{prefix: "claude-sonnet-5", force: true, schema: true, thinking: thinksAlways, off: "disabled", efforts: effortsFull, maxOutput: 128_000},
-	{prefix: "", schema: true, thinking: thinksAlways, off: "between_tools", efforts: effortsFull, maxOutput: 128_000},
+	{prefix: "claude", schema: true, thinking: thinksAlways, off: "between_tools", efforts: effortsFull, maxOutput: 128_000},
+	{prefix: "", sampling: true, force: true, thinking: thinksBudget, off: "disabled", maxOutput: 32_000},
 }
 
 func claudeRulesOf(model string) *claudeRules {
 	model = strings.ToLower(model)
-	model = model[strings.LastIndexByte(model, '/')+1:]
+	model = model[max(0, strings.Index(model, "claude")):] // resellers put their own words in front
 	for i := range claudeFamilies {
 		if f := &claudeFamilies[i]; f.fits(model) {
 			return f
@@ -81,7 +83,7 @@ var laterVersion = regexp.MustCompile(`^(\d|-\d{1,2}($|\D))`)
 // version that the table does not know is a new one.
 func (r *claudeRules) fits(model string) bool {
 	rest, found := strings.CutPrefix(model, r.prefix)
-	return found && (r.prefix == "" || !laterVersion.MatchString(rest))
+	return found && (!strings.Contains(r.prefix, "-") || !laterVersion.MatchString(rest))
 }
 
 // effort is the model's word for a reasoning effort; "" if it takes none.

@@ -21,6 +21,7 @@ type messagesServer struct {
 	answers []answered
 	bodies  []string
 	headers []http.Header
+	from    []string // the clients' ends of the connections
 }
 
 type answered struct {
@@ -35,6 +36,7 @@ func serveMessages(t *testing.T, answers ...answered) *messagesServer {
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		m.bodies, m.headers = append(m.bodies, string(body)), append(m.headers, r.Header)
+		m.from = append(m.from, r.RemoteAddr)
 		a := m.answers[min(len(m.bodies), len(m.answers))-1]
 		if r.URL.Path != "/v1/messages" {
 			a.status = http.StatusTeapot
@@ -329,5 +331,37 @@ func checkMessages(t *testing.T, body []byte) {
 	}
 	if b.Get("temperature").Exists() && b.Get("top_p").Exists() {
 		t.Fatalf("both ways of sampling: %s", body)
+	}
+}
+
+func TestStrictToolsAndConfiguredFields(t *testing.T) {
+	chat := &gateway.Chat{Messages: said("hi"), Tools: []gateway.Tool{{Name: "f", Strict: true, Parameters: json.RawMessage(`{"type":"object","properties":{}}`)}}}
+	a := claude(Settings{Params: map[string]json.RawMessage{"max_tokens": json.RawMessage("77"), "model": json.RawMessage(`"other"`)}})
+	b := translated(t, a, claudeCall("claude-opus-5", chat))
+	if !b.Get("tools.0.strict").Bool() || b.Get("tools.0.input_schema.additionalProperties").Raw != "false" || b.Get("max_tokens").Int() != 77 || b.Get("model").Str != "claude-opus-5" {
+		t.Errorf("%s", b.Raw)
+	}
+	if b = translated(t, a, claudeCall("claude-3-5-sonnet", chat)); b.Get("tools.0.strict").Exists() {
+		t.Errorf("%s", b.Raw)
+	}
+}
+
+func TestConnectionIsUsedAgainAfterAMessage(t *testing.T) {
+	m := serveMessages(t, stream(t, "text"))
+	a := claude(Settings{BaseURL: m.URL, Client: NewClient()})
+	seen := map[string]bool{}
+	for range 3 {
+		s, err := a.Open(t.Context(), claudeCall("claude-opus-5", &gateway.Chat{Messages: said("hi")}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gateway.Collect(s); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		seen[m.from[len(m.from)-1]] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("%d connections for three answers in turn", len(seen))
 	}
 }

@@ -91,6 +91,11 @@ func (e *messagesEdit) limits() {
 		e.body.MaxTokens = e.chat.MaxTokens
 	default:
 		e.body.MaxTokens = defaultMaxTokens
+		if configured, ok := e.settings.param(e.call, "max_tokens"); ok {
+			if n, err := strconv.Atoi(configured); err == nil && n > 0 {
+				e.body.MaxTokens = n
+			}
+		}
 	}
 	e.body.MaxTokens = min(e.body.MaxTokens, most)
 	for _, s := range e.chat.Stop {

@@ -71,6 +71,12 @@ func (s *messagesStream) Next() (gateway.Chunk, error) {
 		if s.err != nil {
 			return gateway.Chunk{}, s.err
 		}
+		if s.stopped {
+			if s.err = s.end(io.EOF); s.err == io.EOF {
+				drainBody(s.body)
+			}
+			continue
+		}
 		event, err := s.events.Next()
 		if err != nil {
 			s.err = s.end(err)
@@ -81,11 +87,6 @@ func (s *messagesStream) Next() (gateway.Chunk, error) {
 		if failure != nil {
 			s.err = s.failed(failure)
 			continue
-		}
-		if s.stopped {
-			if s.err = s.end(io.EOF); s.err == io.EOF {
-				defer drainBody(s.body)
-			}
 		}
 		if s.ask.relayed {
 			chunk.Raw, chunk.Event, said = event.Data, event.Name, true

@@ -33,14 +33,15 @@ func (e *messagesEdit) tools() {
 
 func (e *messagesEdit) tool(t *gateway.Tool) messagesTool {
 	schema := strings.TrimSpace(string(t.Parameters))
+	strict := t.Strict && e.rules.schema
 	switch {
 	case !isObject(schema):
 		schema = anyObject
-	case t.Strict:
+	case strict:
 		schema = cleanSchema(schema)
 	}
 	return messagesTool{Name: t.Name, Description: t.Description, Schema: jsontext.Value(typedObject(schema)),
-		Strict: t.Strict, Cache: e.breakpoint(t.Cache)}
+		Strict: strict, Cache: e.breakpoint(t.Cache)}
 }
 
 // typedObject says that a schema is an object's where the client took it for granted.
@@ -91,8 +92,8 @@ func (e *messagesEdit) choice() *messagesChoice {
 // whose input is the answer.
 func (e *messagesEdit) format() {
 	f := &e.chat.Format
-	if f.Mode != "json_schema" || f.Schema == nil {
-		return
+	if f.Mode != "json_schema" || f.Schema == nil || e.call.Prefill != "" {
+		return // what is continued already has its shape, and the two are refused together
 	}
 	schema := cleanSchema(string(f.Schema))
 	if e.rules.schema {
