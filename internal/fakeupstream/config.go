@@ -51,6 +51,12 @@ type Config struct {
 	Tokens int           // length of each answer; 0: the question decides, 8 to 40
 	Seed   uint64        // of First when it varies
 
+	MaxInFlight int // requests at once; more get 429. 0: no limit
+	RPM         int // requests a minute, announced in headers where the kind has them; 0: no limit
+
+	// Canned gives everybody the same answer, made beforehand, and keeps no bill: for load.
+	Canned bool
+
 	AlwaysTools bool // calls offered tools without being asked to
 
 	AllowMarkers bool            // obey [[fault:NAME]] in the prompt
@@ -91,4 +97,6 @@ type Step struct {
 	After int
 	// RetryAfter is announced with RateLimited. 0: one second.
 	RetryAfter time.Duration
+	// Raw is the answer, when not nil.
+	Raw *Raw
 }

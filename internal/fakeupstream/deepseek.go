@@ -2,6 +2,7 @@ package fakeupstream
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -10,6 +11,13 @@ import (
 // deepSeek is OpenAI's form with thoughts that must be given back, signs of life, and
 // its own account of the cache.
 type deepSeek struct{ openAI }
+
+func (w deepSeek) route(r *http.Request) func(*Server, http.ResponseWriter, *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/embeddings") {
+		return nil // it has none
+	}
+	return w.openAI.route(r)
+}
 
 func (deepSeek) keepAlive() []byte { return []byte(": keep-alive\n\n") }
 

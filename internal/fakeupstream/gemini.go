@@ -30,6 +30,8 @@ func (gemini) route(r *http.Request) func(*Server, http.ResponseWriter, *http.Re
 	switch _, method := geminiMethod(r); method {
 	case "generateContent", "streamGenerateContent":
 		return chat
+	case "batchEmbedContents":
+		return embedding(readGeminiEmbed, writeGeminiEmbed)
 	case "countTokens":
 		return countGemini
 	}

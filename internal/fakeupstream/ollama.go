@@ -16,6 +16,8 @@ func (ollama) route(r *http.Request) func(*Server, http.ResponseWriter, *http.Re
 	switch r.Method + " " + r.URL.Path {
 	case "POST /api/chat":
 		return chat
+	case "POST /api/embed":
+		return embedding(readOllamaEmbed, writeOllamaEmbed)
 	case "GET /api/tags":
 		return listModels
 	case "POST /api/show":

@@ -16,6 +16,8 @@ func (openAI) route(r *http.Request) func(*Server, http.ResponseWriter, *http.Re
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v1") {
 	case "POST /chat/completions":
 		return chat
+	case "POST /embeddings":
+		return embedding(readOpenAIEmbed, writeOpenAIEmbed)
 	case "GET /models":
 		return listModels
 	}

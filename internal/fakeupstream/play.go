@@ -41,6 +41,10 @@ func (p *play) refuse(no refusal) {
 }
 
 func (p *play) run() {
+	if p.step.Raw != nil {
+		p.replay(p.step.Raw)
+		return
+	}
 	if p.failsAtOnce() {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type Server struct {
 	config Config
 	wire   wire
 	books  *books
+	window window
+	raw    atomic.Pointer[Raw]
+	canned *canned // nil unless configured
 
 	mu       sync.Mutex
 	closing  bool
@@ -37,7 +41,11 @@ func New(c Config) (*Server, error) {
 	if !known {
 		return nil, fmt.Errorf("no format for %v", c.Kind)
 	}
-	return &Server{config: c, wire: speak, books: newBooks()}, nil
+	s := &Server{config: c, wire: speak, books: newBooks()}
+	if c.Canned {
+		s.canned = s.can()
+	}
+	return s, nil
 }
 
 // Start makes a server and lets it listen. Close ends it.
@@ -146,7 +154,11 @@ func listModels(s *Server, w http.ResponseWriter, _ *http.Request) {
 
 // chat reads a request for an answer, decides what to do with it and does it.
 func chat(s *Server, w http.ResponseWriter, r *http.Request) {
-	number, _ := s.books.enter()
+	if s.canned != nil {
+		chatCanned(s, w, r)
+		return
+	}
+	number, inFlight := s.books.enter()
 	defer s.books.leave()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	if err != nil {
@@ -166,6 +178,13 @@ func chat(s *Server, w http.ResponseWriter, r *http.Request) {
 	}
 	p.begin()
 	defer p.end()
+	if raw := s.raw.Load(); raw != nil {
+		p.replay(raw)
+		return
+	}
+	if no == nil {
+		no = p.limit(inFlight)
+	}
 	if no != nil {
 		p.refuse(*no)
 		return
