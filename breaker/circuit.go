@@ -111,6 +111,18 @@ func (c *circuit) settle(now time.Time, v verdict, probe bool, settle func(error
 	}
 }
 
+// trip opens the circuit for a reason of its own.
+func (c *circuit) trip(now time.Time) {
+	settle, err := c.cb.Allow()
+	if err != nil {
+		return
+	}
+	c.tripped = true
+	settle(errFailure)
+	c.tripped = false
+	c.opened(now)
+}
+
 func (c *circuit) opened(now time.Time) {
 	c.period = min(max(2*c.period, openFor), openAtMost)
 	jitter := 0.8 + 0.4*c.rand()

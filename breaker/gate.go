@@ -40,7 +40,7 @@ type Gate struct {
 	circuit  *circuit
 	requests *rate.Limiter // nil: no limit
 	tokens   bucket
-	learned  aimd
+	learned  places
 	adaptive *gradient // nil: fixed limit
 	inFlight int
 	cooling  time.Time
@@ -136,19 +136,19 @@ func refuse(kind gateway.Kind, wait time.Duration, text string) *gateway.Error {
 
 // limit is the number of attempts that may be in flight; 0: no limit.
 func (g *Gate) limit() int {
+	limit := g.cfg.MaxInFlight
 	if g.adaptive != nil {
-		return g.adaptive.limit()
+		limit = g.adaptive.limit()
 	}
-	return g.cfg.MaxInFlight
+	if n := g.learned.limit; n > 0 && (limit == 0 || n < limit) {
+		limit = n
+	}
+	return limit
 }
 
 // spend takes from the limiters, all or nothing.
 func (g *Gate) spend(now time.Time, tokens int) (time.Duration, bool) {
-	if wait, ok := g.learned.take(now); !ok {
-		return wait, false
-	}
 	if wait, ok := g.tokens.take(now, tokens); !ok {
-		g.learned.give(now)
 		return wait, false
 	}
 	if g.requests == nil {
@@ -158,7 +158,6 @@ func (g *Gate) spend(now time.Time, tokens int) (time.Duration, bool) {
 		wait := r.DelayFrom(now)
 		r.CancelAt(now)
 		g.tokens.give(now, tokens)
-		g.learned.give(now)
 		return wait, false
 	}
 	return 0, true
@@ -168,21 +167,33 @@ func (g *Gate) spend(now time.Time, tokens int) (time.Duration, bool) {
 func (p *Permit) Done(now time.Time, o Outcome) {
 	p.once.Do(func() {
 		v := judge(o.Err)
-		p.gate.settle(now, p, o, v)
+		if opened := p.gate.settle(now, p, o, v); opened {
+			p.site.modelOpened(now, p.gate)
+		}
 		p.sdone(now, p.site.judge(now, o.Err, v))
 	})
 }
 
-func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) {
+// settle says whether this outcome opened the circuit.
+func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	full := g.inFlight >= g.learned.limit
+	if e := asError(o.Err); e != nil && e.Kind == gateway.RateLimited && e.RetryAfter <= 0 {
+		g.learned.refused(g.inFlight)
+	} else if v == good {
+		g.learned.answered(full)
+	}
 	g.inFlight--
+	before := g.circuit.shut
 	p.done(now, v)
+	opened = g.circuit.shut.After(before)
 	g.tokens.give(now, p.reserved-o.Tokens)
 	if g.adaptive != nil {
 		g.adaptive.observe(o)
 	}
 	g.learn(now, o)
+	return opened
 }
 
 // learn follows what the provider says of its limits.
@@ -202,8 +213,6 @@ func (g *Gate) learn(now time.Time, o Outcome) {
 	case gateway.RateLimited:
 		if e.RetryAfter > 0 {
 			g.cool(now, e.RetryAfter)
-		} else {
-			g.learned.refused(now)
 		}
 	case gateway.Overloaded:
 		if e.RetryAfter > 0 {

@@ -97,7 +97,6 @@ func TestNeutralOutcomes(t *testing.T) {
 		g := open(t, Config{})
 		for _, kind := range []gateway.Kind{gateway.Canceled, gateway.RateLimited, gateway.Invalid, gateway.ContextLength, gateway.ContentFiltered, gateway.Unsupported} {
 			for range 3 * windowSize {
-				time.Sleep(10 * time.Second) // a bare 429 lowers the learned rate, to 0.1/s at the least
 				admit(t, g).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: kind, Status: 400}})
 			}
 			if s := g.Status(time.Now()); s.State != Closed || s.InFlight != 0 {
@@ -227,27 +226,59 @@ func TestHeadersOnlyLower(t *testing.T) {
 	})
 }
 
-// A provider that answers 429 and tells nothing: the rate is halved, and grows again.
-func TestLearnsARateFromRefusals(t *testing.T) {
+// A provider with a hidden limit on calls at once answers 429 beyond it and tells
+// nothing: the limit is found within a round trip of the burst, and probed rarely.
+func TestLearnsAHiddenLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const hidden = 32
 		g := open(t, Config{})
-		admitted := func(seconds int) (n int) {
-			for range seconds * 20 {
-				if p, err := g.Admit(time.Now(), 1); err == nil {
-					n++
-					p.Done(time.Now(), Outcome{})
+		var serving []*Permit
+		refused, served := 0, 0
+		for round := range 400 {
+			var turnedAway []*Permit
+			for range 500 {
+				p, err := g.Admit(time.Now(), 1)
+				if err != nil {
+					break
 				}
-				time.Sleep(50 * time.Millisecond)
+				if len(serving) < hidden {
+					serving = append(serving, p)
+				} else {
+					turnedAway = append(turnedAway, p)
+				}
 			}
-			return n
+			for _, p := range turnedAway { // refusals come back at once
+				refused++
+				p.Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.RateLimited, Status: 429}})
+			}
+			if round == 0 {
+				refused = 0 // the burst itself
+			}
+			time.Sleep(100 * time.Millisecond)
+			for _, p := range serving {
+				served++
+				p.Done(time.Now(), Outcome{TTFT: 100 * time.Millisecond})
+			}
+			serving = nil
 		}
-		if n := admitted(5); n != 100 {
-			t.Fatalf("%d of 100 before any refusal", n)
+		if share := float64(refused) / float64(refused+served); share > 0.01 {
+			t.Errorf("%.1f %% refused after the burst, want under 1 %%", 100*share)
 		}
-		admit(t, g).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.RateLimited, Status: 429}})
-		if n := admitted(10); n < 80 || n > 120 {
-			t.Errorf("%d admitted in 10 s, want about half of 200", n)
+		if ideal := 400 * hidden; served*10 < ideal*9 {
+			t.Errorf("%d served, want at least 90 %% of %d", served, ideal)
 		}
+	})
+}
+
+func TestTwoOpenModelsShutTheProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := NewSite(middle)
+		one, two, three := New(site, Config{Rand: middle}), New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
+		trip(t, one)
+		admit(t, three).Done(time.Now(), Outcome{})
+		time.Sleep(10 * time.Second)
+		trip(t, two)
+		refusal(t, three, gateway.CircuitOpen)
 	})
 }
 

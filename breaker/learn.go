@@ -5,76 +5,38 @@ import (
 	"time"
 )
 
-// aimd finds a request rate for a provider that answers 429 and tells nothing: halve
-// on a refusal, add 5 % a minute. It starts without a limit and forgets it again when
-// the rate has grown past what is used. Source: routing reference section 5.
-type aimd struct {
-	rate    float64 // requests per second allowed; 0: no limit known
-	level   float64
-	at      time.Time
-	counted float64 // requests in the second before now, decaying
-	seen    time.Time
-	halved  time.Time
+// places finds how many calls a provider takes at once when it answers 429 and tells
+// nothing. A refusal while n are in flight says that n were one too many: the limit
+// ratchets down to the true one within a round trip, however large the burst was.
+// It grows by one after every growAfter × limit answers without a refusal, so that a
+// probe above a hidden limit of 32 costs one 429 in some hundreds of calls.
+//
+// The routing reference (section 5) proposes to halve a rate and add 5 % a minute. For
+// a limit on calls at once that leaves half of the provider unused for minutes; for a
+// limit on a rate, fewer at once slow the rate as well.
+type places struct {
+	limit  int // 0: none known
+	served int // answers since it last changed
 }
 
-const (
-	aimdGrow    = 0.05 // per minute
-	aimdHold    = time.Second
-	aimdForget  = 4 // times the rate in use, at which the limit is dropped
-	aimdLeast   = 0.1
-	aimdMeasure = 2 * time.Second
-)
+const growAfter = 8
 
-// measure keeps a decaying count of requests per second.
-func (a *aimd) measure(now time.Time) {
-	if d := now.Sub(a.seen); d > 0 && !a.seen.IsZero() {
-		a.counted *= math.Exp(-d.Seconds() / aimdMeasure.Seconds())
-	}
-	a.seen = now
-}
-
-func (a *aimd) used() float64 { return a.counted / aimdMeasure.Seconds() }
-
-func (a *aimd) take(now time.Time) (time.Duration, bool) {
-	a.measure(now)
-	if a.rate > 0 {
-		if d := now.Sub(a.at); d > 0 {
-			a.rate *= 1 + aimdGrow*d.Minutes()
-			a.level = min(max(1, a.rate), a.level+a.rate*d.Seconds())
-			a.at = now
-		}
-		if a.rate > aimdForget*max(a.used(), 1) {
-			a.rate = 0
-		} else if a.level < 1 {
-			return time.Duration((1 - a.level) / a.rate * float64(time.Second)), false
-		} else {
-			a.level--
-		}
-	}
-	a.counted++
-	return 0, true
-}
-
-func (a *aimd) give(time.Time) {
-	a.counted = max(0, a.counted-1)
-	if a.rate > 0 {
-		a.level++
+// refused notes a bare 429 that came back while so many, itself included, were in flight.
+func (p *places) refused(inFlight int) {
+	n := max(1, inFlight-1)
+	if p.limit == 0 || n < p.limit {
+		p.limit, p.served = n, 0
 	}
 }
 
-// refused halves the rate, at most once a second: one burst is one piece of news.
-func (a *aimd) refused(now time.Time) {
-	if now.Sub(a.halved) < aimdHold {
+// answered notes a good answer; full says that the limit was in use.
+func (p *places) answered(full bool) {
+	if p.limit == 0 || !full {
 		return
 	}
-	a.halved = now
-	a.measure(now)
-	from := a.rate
-	if from == 0 {
-		from = max(a.used(), 2*aimdLeast)
+	if p.served++; p.served >= growAfter*p.limit {
+		p.limit, p.served = p.limit+1, 0
 	}
-	a.rate = max(from/2, aimdLeast)
-	a.level, a.at = min(a.level, 1), now
 }
 
 // gradient is the adaptive concurrency limit of a local server: it grows while the

@@ -45,7 +45,7 @@ func (q *Queue[T]) Push(key string, cost int, v T) bool {
 		q.byKey[key] = l
 		q.lanes = append(q.lanes, l)
 	}
-	if len(l.items) >= laneMost {
+	if key != "" && len(l.items) >= laneMost { // without keys nobody can crowd out another
 		return false
 	}
 	l.items = append(l.items, queued[T]{max(cost, 1), v})

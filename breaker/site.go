@@ -15,6 +15,23 @@ type Site struct {
 	circuit *circuit
 	refused error     // the provider refuses our key
 	until   time.Time // look again then: a key may have been mended at the provider
+
+	lastOpen *Gate // the model whose circuit opened last
+	openedAt time.Time
+}
+
+// twoWithin: when the circuits of two models of a provider open so close together, it
+// is the provider. Source: routing reference section 4.
+const twoWithin = 30 * time.Second
+
+// modelOpened notes that a model's circuit opened, and shuts the provider with the second.
+func (s *Site) modelOpened(now time.Time, g *Gate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastOpen != nil && s.lastOpen != g && now.Sub(s.openedAt) <= twoWithin && s.circuit.state(now) == Closed {
+		s.circuit.trip(now)
+	}
+	s.lastOpen, s.openedAt = g, now
 }
 
 // authPause is how long a provider that refuses our key is left alone before one
