@@ -25,7 +25,31 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 			return // the late attempt is still out; its next look comes with its own time
 		}
 	}
+	if w.worthWaiting(&f, ev.Err, now) {
+		return
+	}
 	w.startNext(w.nextRole(), now)
+}
+
+// worthWaiting: room here that comes sooner than another candidate's first content
+// would is waited for, once; it is cheaper and usually quicker.
+func (w *Walk) worthWaiting(f *flight, err *gateway.Error, now time.Time) bool {
+	if err.Kind != gateway.NoCapacity || err.RetryAfter <= 0 || w.waited || f.role == gateway.Hedge || len(w.flying) > 0 {
+		return false
+	}
+	most := w.fleet.Times.PreferWait
+	if i, ok := w.next(now); ok {
+		if p50 := w.fleet.of(w.cands[i].Model).base.m50; p50 > 0 {
+			most = min(most, p50/4)
+		}
+	}
+	if err.RetryAfter > most {
+		return false
+	}
+	w.waited = true
+	w.failures = w.failures[:len(w.failures)-1] // it was no refusal after all
+	w.again = restart{f.cand, now.Add(err.RetryAfter), f.role}
+	return true
 }
 
 func (w *Walk) nextRole() gateway.Role {
@@ -124,7 +148,7 @@ func (w *Walk) onceMore(f *flight, err *gateway.Error, took time.Duration, now t
 			return false
 		}
 		w.repeated = true
-		w.again = restart{cand: f.cand, at: now.Add(err.RetryAfter)}
+		w.again = restart{f.cand, now.Add(err.RetryAfter), gateway.Retry}
 		return true
 	case gateway.RetryNow, gateway.Unavailable:
 		if took > t.Quick || !w.fleet.Gate(w.cands[f.cand].Model).Closed || !w.fleet.mayRetry() {
@@ -134,7 +158,7 @@ func (w *Walk) onceMore(f *flight, err *gateway.Error, took time.Duration, now t
 			return false // could not connect: nobody is there
 		}
 		w.repeated = true
-		w.again = restart{cand: f.cand, at: now.Add(t.RetryPause)}
+		w.again = restart{f.cand, now.Add(t.RetryPause), gateway.Retry}
 		return true
 	}
 	return false
@@ -142,11 +166,13 @@ func (w *Walk) onceMore(f *flight, err *gateway.Error, took time.Duration, now t
 
 // repeat carries out a restart whose time has come.
 func (w *Walk) repeat(now time.Time) {
-	cand := w.again.cand
+	r := w.again
 	w.again = restart{}
-	f := w.start(cand, gateway.Retry, now)
-	f.again = true
-	w.fleet.again++
+	f := w.start(r.cand, r.role, now)
+	if r.role == gateway.Retry {
+		f.again = true
+		w.fleet.again++
+	}
 }
 
 // roomLater is the refused candidate that will have room soonest, when every refusal

@@ -123,7 +123,8 @@ type demotion struct {
 	until   time.Time
 	rest    time.Duration
 	probing bool
-	good    int // probes in a row
+	good    int       // probes in a row
+	since   time.Time // of the first of the demotions in a row
 }
 
 // demoteNeeds is the number of outcomes before their share counts.
@@ -152,8 +153,29 @@ func (h *health) record(now time.Time, v verdict, t *Times) bool {
 
 func (h *health) demote(now time.Time, t *Times) {
 	rest := min(max(2*h.demotion.rest, t.DemoteFor), t.DemoteAtMost)
-	h.demotion = demotion{on: true, rest: rest, until: now.Add(rest)}
+	since := h.demotion.since
+	if !h.demotion.on {
+		since = now
+	}
 	h.outcomes.n = 0
+	if now.Sub(since) >= t.Rebaseline && h.rebase(now) {
+		h.demotion = demotion{}
+		return
+	}
+	h.demotion = demotion{on: true, rest: rest, until: now.Add(rest), since: since}
+}
+
+// rebase takes what the model does now as its new normal: after so long a slowness
+// it is no incident but how the provider is.
+func (h *health) rebase(now time.Time) bool {
+	p95, n := h.long.quantile(now, 0.95)
+	if n < 3 {
+		return false
+	}
+	p50, _ := h.long.quantile(now, 0.5)
+	h.base.p95, h.base.p50 = append(h.base.p95[:0], p95), append(h.base.p50[:0], p50)
+	h.base.m95, h.base.m50 = p95, p50
+	return true
 }
 
 // probed notes how a testing call ended.

@@ -19,6 +19,7 @@ type Times struct {
 	OutcomeAge     time.Duration // of the outcomes that demote
 	DemoteFor      time.Duration // first rest of a demoted model, doubling
 	DemoteAtMost   time.Duration
+	Rebaseline     time.Duration // slowness that lasts so long is the new normal
 	MoveSpread     time.Duration // moved calls leave over this span
 	Quick          time.Duration // a failure this fast may be retried at the same provider
 	RetryPause     time.Duration
@@ -40,7 +41,7 @@ func Default() Times {
 		LiveWindow: time.Minute, LongWindow: 5 * time.Minute, BaselinePeriod: 30 * time.Second,
 		HedgeLeast: 200 * time.Millisecond, HedgeMost: 8 * time.Second, HedgeCold: 3 * time.Second, HedgeGiveUp: 20 * time.Second,
 		LimitLeast: 4 * time.Second, LimitMost: 20 * time.Second, LimitCold: 20 * time.Second, LimitExtended: 30 * time.Second,
-		OutcomeAge: time.Minute, DemoteFor: 5 * time.Second, DemoteAtMost: 40 * time.Second, MoveSpread: 500 * time.Millisecond,
+		OutcomeAge: time.Minute, DemoteFor: 5 * time.Second, DemoteAtMost: 40 * time.Second, Rebaseline: 10 * time.Minute, MoveSpread: 500 * time.Millisecond,
 		Quick: time.Second, RetryPause: 50 * time.Millisecond, QueueAtMost: 10 * time.Second, PreferWait: 200 * time.Millisecond,
 		HedgeShare: 0.05, HedgeBurst: 20, RetryShare: 0.2, RetryLeast: 3, PriceRatio: 5, DemoteShare: 0.4, RestoreShare: 0.15,
 	}
@@ -50,7 +51,7 @@ func Default() Times {
 func (t Times) Scaled(f float64) Times {
 	for _, d := range []*time.Duration{
 		&t.LiveWindow, &t.LongWindow, &t.BaselinePeriod, &t.HedgeLeast, &t.HedgeMost, &t.HedgeCold, &t.HedgeGiveUp,
-		&t.LimitLeast, &t.LimitMost, &t.LimitCold, &t.LimitExtended, &t.OutcomeAge, &t.DemoteFor, &t.DemoteAtMost,
+		&t.LimitLeast, &t.LimitMost, &t.LimitCold, &t.LimitExtended, &t.OutcomeAge, &t.DemoteFor, &t.DemoteAtMost, &t.Rebaseline,
 		&t.MoveSpread, &t.Quick, &t.RetryPause, &t.QueueAtMost, &t.PreferWait,
 	} {
 		*d = time.Duration(float64(*d) * f)

@@ -21,6 +21,7 @@ type Walk struct {
 	hedges     int
 	wrong      int // answers that failed the caller's check
 	repeated   bool
+	waited     bool // for room that was about to come
 	failures   []*gateway.Error
 	again      restart
 	needWindow int // a candidate must have a larger window than this
@@ -59,6 +60,7 @@ type flight struct {
 type restart struct {
 	cand int
 	at   time.Time
+	role gateway.Role
 }
 
 // New makes the walk of a request over its candidates, cheapest first.
