@@ -31,9 +31,10 @@ type Request struct {
 	PromptBytes int // text bytes of the prompt, for estimates; without image data
 	Images      int // images in the prompt
 	Messages    int
-	MaxTokens   int  // 0: the client did not say
-	Stateful    bool // has effects or state at a provider: never raced or moved
-	DeepEffort  bool // reasoning effort high or more: long silence is no sickness
+	Prefix      uint64 // hash of what the prompt begins with, the same in each turn of a conversation; 0: not known
+	MaxTokens   int    // 0: the client did not say
+	Stateful    bool   // has effects or state at a provider: never raced or moved
+	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
 
 	Options Options
 

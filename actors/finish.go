@@ -40,6 +40,11 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		now := time.Now()
 		entry := a.entry(t, err, winner, now)
 		a.job.note(a.line(&entry, err))
+		if entry.Winner {
+			if c, ok := conversationOf(a.job.req); ok {
+				a.sys.affinity.keep(c, held{a.model, entry.Usage.Prompt(), now})
+			}
+		}
 		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
 			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first, Rate: a.rateInfo(),
 		}})

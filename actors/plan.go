@@ -19,12 +19,20 @@ func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, r
 		return nil, route.Rules{}, asError(err)
 	}
 	prompt := s.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
-	cands, lacks := s.candidates(req, models, prompt, now)
+	conv, has := conversationOf(req)
+	var cache held
+	if has {
+		cache, has = s.affinity.find(conv, now)
+	}
+	cands, lacks := s.candidates(req, models, prompt, cache, now)
 	if len(cands) == 0 {
 		return nil, route.Rules{}, unfit(models, lacks)
 	}
 	if !pinned {
 		route.Order(cands)
+		if has {
+			stay(req, cands, cache, s.cfg.Times.PriceRatio)
+		}
 	}
 	rules := s.rules(req, &cands[0], prompt, now)
 	if pinned || req.Embed != nil {
@@ -37,7 +45,7 @@ func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, r
 }
 
 // candidates keeps the models that can serve the request and says what the others lack.
-func (s *System) candidates(req *gateway.Request, models []*gateway.Model, prompt int, now time.Time) ([]route.Candidate, string) {
+func (s *System) candidates(req *gateway.Request, models []*gateway.Model, prompt int, cache held, now time.Time) ([]route.Candidate, string) {
 	cands, lacks := make([]route.Candidate, 0, len(models)), ""
 	for _, m := range models {
 		if l := m.Can.Lacks(req.Needs); l != "" {
@@ -48,7 +56,11 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 			lacks = "so large a context"
 			continue
 		}
-		c := route.Expect(m, prompt, 0, req.MaxTokens, now)
+		cached := 0
+		if m == cache.model {
+			cached = min(prompt, cache.prompt)
+		}
+		c := route.Expect(m, prompt, cached, req.MaxTokens, now)
 		if p := s.byName[m.Provider]; p != nil {
 			c.Limit, c.OnBreak = p.TTFT, p.OnBreak
 		}

@@ -33,6 +33,7 @@ type System struct {
 	attempts sync.WaitGroup // goroutines of attempts
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
+	affinity affinity
 	stop     sync.Once
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"hash/maphash"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -163,10 +164,21 @@ func (o *object) scanTools(req *gateway.Request) {
 	}
 }
 
+// prefixSeed keeps the hashes of this process to itself.
+var prefixSeed = maphash.MakeSeed()
+
 func scanMessages(messages gjson.Result, req *gateway.Request) (err *gateway.Error) {
+	var prefix maphash.Hash
+	prefix.SetSeed(prefixSeed)
 	messages.ForEach(func(_, m gjson.Result) bool {
 		err = scanMessage(m, req)
 		req.Messages++
+		if req.Prefix == 0 {
+			prefix.WriteString(m.Raw)
+			if m.Get("role").Str == "user" { // system messages and the first question: the part that stays
+				req.Prefix = prefix.Sum64()
+			}
+		}
 		return err == nil
 	})
 	if err == nil && req.Messages == 0 {
