@@ -71,6 +71,10 @@ func embedding(read func(*http.Request, []byte) (embedded, *refusal), write func
 			return
 		}
 		p.step = s.stepFor(number, p.bill.ID, p.talk)
+		if p.step.Fault == BlackHole {
+			p.hold()
+			return
+		}
 		if p.failsAtOnce() || !p.pause(s.config.First.draw(s.config.Seed, number)) {
 			return
 		}

@@ -16,7 +16,7 @@ type play struct {
 	r      *http.Request
 	talk   *talk
 	step   Step
-	bill   Bill
+	bill   Bill // of what has happened until now
 	struck bool // a stall is over
 
 	watch func() bool // ends the watch on the caller
@@ -53,13 +53,15 @@ func (p *play) run() {
 		a.text, a.calls, a.reasoning = nil, nil, nil
 		a.usage.Output, a.usage.Reasoning = 0, 0
 	}
-	if p.step.Fault == SlowHeaders {
+	// From here on the model reads the prompt, and whoever leaves has used it.
+	p.bill.Usage.Prompt, p.bill.Usage.Cached = a.usage.Prompt, a.usage.Cached
+	if p.step.Fault == SlowHeaders || p.step.Fault == BlackHole {
 		p.hold()
 	}
-	if p.r.Context().Err() != nil {
+	if p.step.Fault == BlackHole || p.r.Context().Err() != nil {
 		return
 	}
-	p.bill.Status, p.bill.Usage = http.StatusOK, a.usage
+	p.bill.Status = http.StatusOK
 	if p.talk.stream {
 		p.stream(a)
 	} else {
@@ -72,8 +74,6 @@ func (p *play) failsAtOnce() bool {
 	switch p.step.Fault {
 	case Reset:
 		p.reset()
-	case BlackHole:
-		p.hold()
 	case HTML502:
 		p.bill.Status = http.StatusBadGateway
 		p.w.Header().Set("Content-Type", "text/html")
@@ -159,9 +159,14 @@ func (p *play) write(data []byte) bool {
 // whole answers at once, after the time that streaming would have taken.
 func (p *play) whole(a answer) {
 	c := p.server.config
-	if !p.pause(c.First.draw(c.Seed, p.bill.Number) + time.Duration(a.usage.Output)*c.Gap) {
+	first, began := c.First.draw(c.Seed, p.bill.Number), time.Now()
+	if !p.pause(first + time.Duration(a.usage.Output)*c.Gap) {
+		if took := time.Since(began) - first; took > 0 && c.Gap > 0 {
+			p.bill.Usage.Output = min(int(took/c.Gap), a.usage.Output)
+		}
 		return
 	}
+	p.bill.Usage = a.usage
 	body := p.server.wire.whole(p.talk, a)
 	p.w.Header().Set("Content-Type", "application/json")
 	length := len(body)

@@ -20,7 +20,6 @@ func (p *play) stream(a answer) {
 		}
 		p.w.Header().Set("Content-Length", fmt.Sprint(length))
 	}
-	p.bill.Usage.Output, p.bill.Usage.Reasoning = 0, 0 // until they have been sent
 	started, sent := false, 0
 	for _, f := range frames {
 		if f.part != early && !started {

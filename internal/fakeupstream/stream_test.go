@@ -1,6 +1,9 @@
 package fakeupstream
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,4 +182,36 @@ func TestScriptDecides(t *testing.T) {
 	if seen[3] != (Seen{4, "q", "m", "[[id:q]] hi", true}) {
 		t.Errorf("seen %+v", seen[3])
 	}
+}
+
+// A caller that leaves pays for the prompt and for what was made until then.
+func TestLeavingIsBilledToTheTokenMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{First: Delay{Median: time.Second}, Gap: time.Second, Tokens: 10, AllowMarkers: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range []struct {
+			fault  Fault
+			stream string
+			after  time.Duration
+			tokens int
+		}{
+			{None, `,"stream":true`, 500 * time.Millisecond, 0},
+			{None, `,"stream":true`, 3500 * time.Millisecond, 3},
+			{None, "", 500 * time.Millisecond, 0},
+			{None, "", 4500 * time.Millisecond, 3},
+			{BlackHole, "", time.Second, 0},
+			{StallMidway, `,"stream":true`, time.Hour, 5},
+		} {
+			ctx, leave := context.WithTimeout(t.Context(), c.after)
+			body := openAIBody("[[fault:"+string(c.fault)+"]] hi", c.stream)
+			s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(body)))
+			leave()
+			synctest.Wait()
+			if got := s.Bill()[i]; !got.Cut || got.Usage.Output != c.tokens || got.Usage.Prompt == 0 {
+				t.Errorf("%+v: %+v", c, got)
+			}
+		}
+	})
 }
