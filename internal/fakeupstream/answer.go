@@ -29,7 +29,12 @@ const hard = 26
 // number of tokens; 0 lets the question decide.
 //
 // A question is the text of the user's last turns; white space does not count in it.
-func Answer(prompt string, n int) []string {
+func Answer(prompt string, n int) []string { return answerIn(vocabulary, prompt, n) }
+
+// PlainAnswer is Answer in plain words only, for people to read.
+func PlainAnswer(prompt string, n int) []string { return answerIn(vocabulary[:hard], prompt, n) }
+
+func answerIn(words []string, prompt string, n int) []string {
 	prompt = strings.Join(strings.Fields(prompt), " ")
 	seed := sum(prompt)
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -40,10 +45,10 @@ func Answer(prompt string, n int) []string {
 	tokens[0] = fmt.Sprintf("[%08x]", uint32(seed)) // no two questions share an answer by chance
 	for i := 1; i < n; i++ {
 		pick := random.IntN(hard)
-		if random.IntN(6) == 0 {
-			pick = hard + random.IntN(len(vocabulary)-hard)
+		if len(words) > hard && random.IntN(6) == 0 {
+			pick = hard + random.IntN(len(words)-hard)
 		}
-		tokens[i] = " " + vocabulary[pick]
+		tokens[i] = " " + words[pick]
 	}
 	return tokens
 }
@@ -54,15 +59,16 @@ func Text(prompt string, n int) string { return strings.Join(Answer(prompt, n), 
 // ResultsText is the text of an answer that follows results of tools: it quotes them,
 // so that a result that was lost or swapped on its way shows.
 func ResultsText(prompt string, n int, names, results []string) string {
-	return strings.Join(resultTokens(prompt, n, names, results), "")
+	return strings.Join(quote(names, results), "") + Text(prompt, n)
 }
 
-func resultTokens(prompt string, n int, names, results []string) []string {
+// quote tells results of tools, three tokens each.
+func quote(names, results []string) []string {
 	var tokens []string
 	for i, name := range names {
 		tokens = append(tokens, name+" says ", canonical(results[i]), ". ")
 	}
-	return append(tokens, Answer(prompt, n)...)
+	return tokens
 }
 
 // Calls gives the calls that are made for a question when these tools are offered: the

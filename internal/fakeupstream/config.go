@@ -57,6 +57,11 @@ type Config struct {
 	// Canned gives everybody the same answer, made beforehand, and keeps no bill: for load.
 	Canned bool
 
+	// BillsInFull charges a caller that leaves for the whole answer, as providers do that
+	// do not stop when nobody listens. Otherwise it pays for what was made by then.
+	BillsInFull bool
+
+	Plain       bool // answers in plain words: see PlainAnswer
 	AlwaysTools bool // calls offered tools without being asked to
 
 	AllowMarkers bool            // obey [[fault:NAME]] in the prompt

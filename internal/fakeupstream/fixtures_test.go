@@ -1,7 +1,9 @@
 package fakeupstream
 
 import (
+	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,4 +41,37 @@ func TestProperRequestsAreAccepted(t *testing.T) {
 			t.Errorf("%s: %d %s", file, status, answer)
 		}
 	}
+}
+
+// No body makes a server panic, or answer with neither an answer nor an error.
+func FuzzRead(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for kind := range wires {
+			f.Add(uint8(kind), body)
+		}
+	}
+	paths := map[Kind]string{OpenAI: "/v1/chat/completions", DeepSeek: "/chat/completions", Ollama: "/api/chat",
+		Anthropic: "/v1/messages", Gemini: "/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse"}
+	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
+		s, err := New(Config{Kind: Kind(kind)})
+		if err != nil {
+			return
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, paths[Kind(kind)], bytes.NewReader(body))
+		r.Header.Set("Anthropic-Version", "2023-06-01")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		bill := s.Bill()
+		if len(bill) != 1 || bill[0].Status != w.Code || (w.Code != 200) != (bill[0].Usage == Usage{}) || w.Body.Len() == 0 {
+			t.Errorf("%d, bill %+v: %s", w.Code, bill, w.Body)
+		}
+	})
 }

@@ -16,8 +16,9 @@ type play struct {
 	r      *http.Request
 	talk   *talk
 	step   Step
-	bill   Bill // of what has happened until now
-	struck bool // a stall is over
+	bill   Bill  // of what has happened until now
+	full   Usage // of the whole answer, once there is one
+	struck bool  // a stall is over
 
 	watch func() bool // ends the watch on the caller
 }
@@ -32,6 +33,9 @@ func (p *play) begin() {
 
 func (p *play) end() {
 	p.bill.Cut = !p.watch()
+	if p.bill.Cut && p.server.config.BillsInFull {
+		p.bill.Usage = p.full
+	}
 	p.bill.Fault = p.step.Fault
 	p.server.books.charge(p.bill)
 }
@@ -54,6 +58,7 @@ func (p *play) run() {
 		a.usage.Output, a.usage.Reasoning = 0, 0
 	}
 	// From here on the model reads the prompt, and whoever leaves has used it.
+	p.full = a.usage
 	p.bill.Usage.Prompt, p.bill.Usage.Cached = a.usage.Prompt, a.usage.Cached
 	if p.step.Fault == SlowHeaders || p.step.Fault == BlackHole {
 		p.hold()

@@ -215,3 +215,23 @@ func TestLeavingIsBilledToTheTokenMade(t *testing.T) {
 		}
 	})
 }
+
+func TestSomeBillInFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Gap: time.Second, Tokens: 10, BillsInFull: true, Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer leave()
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", strings.NewReader(openAIBody("hi", `,"stream":true`))))
+		synctest.Wait()
+		if got := s.Bill()[0]; !got.Cut || got.Usage.Output != 10 {
+			t.Errorf("%+v", got)
+		}
+		if text, _ := foldStream(t, w.Body.String()); text != strings.Join(PlainAnswer("hi", 10)[:3], "") {
+			t.Errorf("%q", text)
+		}
+	})
+}

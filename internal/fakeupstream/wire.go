@@ -2,6 +2,7 @@ package fakeupstream
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 )
@@ -77,20 +78,21 @@ func (s *Server) answerTo(t *talk) answer {
 	if t.thinking {
 		a.reasoning = think(t.question)
 	}
-	switch results := t.results(); {
-	case t.wantsTools(s.config.AlwaysTools):
+	say := Answer
+	if s.config.Plain {
+		say = PlainAnswer
+	}
+	if t.wantsTools(s.config.AlwaysTools) {
 		a.calls = t.calls(s.wire.ids)
-	case len(results) > 0:
+	} else {
 		var names, texts []string
-		for _, one := range results {
+		for _, one := range t.results() {
 			names, texts = append(names, one.name), append(texts, one.text)
 		}
-		a.text = resultTokens(t.question, s.config.Tokens, names, texts)
-	default:
-		a.text = Answer(t.question, s.config.Tokens)
+		a.text = append(quote(names, texts), say(t.question, s.config.Tokens)...)
 	}
 	if t.wantsJSON && len(a.calls) == 0 {
-		a.text = pieces(t.jsonText(Text(t.question, s.config.Tokens)))
+		a.text = pieces(t.jsonText(strings.Join(say(t.question, s.config.Tokens), "")))
 	}
 	if t.maxTokens > 0 && len(a.text) > t.maxTokens {
 		a.text, a.cut = a.text[:t.maxTokens], true
