@@ -37,6 +37,7 @@ type attempt struct {
 
 	waiting bool        // in a provider's queue; its actor's own
 	expiry  *time.Timer // of that wait
+	gate    *breaker.Gate
 
 	mu   sync.Mutex
 	sent bool

@@ -28,6 +28,8 @@ func (p *providerActor) wait(c actor.Context, a *attempt, refusal *gateway.Error
 	}
 	self, root := c.Self(), p.sys.root
 	a.waiting = true
+	a.gate = p.site.gates.of(a.model)
+	a.gate.Waits(1)
 	a.expiry = time.AfterFunc(time.Until(a.queue), func() { root.Send(self, expired{a}) }) // stopped when it leaves the queue
 	p.recheckIn(c, refusal.RetryAfter)
 	return nil
@@ -80,6 +82,7 @@ func (p *providerActor) expire(a *attempt) {
 
 func (a *attempt) leaveQueue() {
 	a.waiting = false
+	a.gate.Waits(-1)
 	a.expiry.Stop()
 }
 

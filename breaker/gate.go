@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -44,7 +45,12 @@ type Gate struct {
 	adaptive *gradient // nil: fixed limit
 	inFlight int
 	cooling  time.Time
+
+	waiting atomic.Int64 // in the queue before this gate, for people to see
 }
+
+// Waits notes that so many more, or with a negative n fewer, wait for this gate.
+func (g *Gate) Waits(n int) { g.waiting.Add(int64(n)) }
 
 // New makes a Gate of a Site.
 func New(site *Site, cfg Config) *Gate {
@@ -235,8 +241,13 @@ func (g *Gate) cool(now time.Time, d time.Duration) {
 
 // follow lowers our counts to what the headers say; it never raises them.
 func (g *Gate) follow(now time.Time, info *gateway.RateInfo) {
-	if r := info.Requests; r.Remaining == 0 && r.Reset > 0 {
+	if r := info.Requests; r.Limit > 0 && r.Remaining == 0 && r.Reset > 0 {
 		g.cool(now, min(r.Reset, headerCoolAtMost))
+	}
+	for _, w := range [...]gateway.RateWindow{info.InputTokens, info.OutputTokens} {
+		if w.Limit > 0 && w.Remaining == 0 && w.Reset > 0 {
+			g.cool(now, min(w.Reset, headerCoolAtMost))
+		}
 	}
 	if t := info.Tokens; t.Limit > 0 && t.Remaining >= 0 {
 		if g.tokens.perMinute == 0 || float64(t.Limit) < g.tokens.perMinute {
@@ -265,7 +276,7 @@ func (g *Gate) Status(now time.Time) Status {
 	site := g.site.State(now)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := Status{State: g.circuit.state(now), InFlight: g.inFlight, Limit: g.limit()}
+	s := Status{State: g.circuit.state(now), InFlight: g.inFlight, Limit: g.limit(), Queued: int(g.waiting.Load())}
 	if now.Before(g.cooling) {
 		s.State, s.CoolingUntil = Cooling, g.cooling
 	}
