@@ -8,7 +8,10 @@ import (
 	"strings"
 )
 
-var toolName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+var (
+	toolName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+	oSeries  = regexp.MustCompile(`^o[1-9]`)
+)
 
 // reasons says whether a model of OpenAI thinks before it answers.
 func reasons(model string) bool {
@@ -17,7 +20,7 @@ func reasons(model string) bool {
 		version, err := strconv.ParseFloat(number, 64)
 		return err == nil && version >= 5 && !strings.HasPrefix(rest, "5-chat")
 	}
-	return regexp.MustCompile(`^o[1-9]`).MatchString(model)
+	return oSeries.MatchString(model)
 }
 
 // mayNotReason says whether effort none is allowed.

@@ -27,9 +27,8 @@ var mayImport = map[string]string{
 		"gateway/internal/fakeupstream github.com/spf13/cobra github.com/joho/godotenv",
 	"gateway/bench": "gateway/internal/fakeupstream github.com/gin-gonic/gin " +
 		"github.com/HdrHistogram/hdrhistogram-go",
-	"gateway/internal/fakeupstream": "github.com/tidwall/gjson github.com/tidwall/sjson " +
-		"github.com/go-json-experiment/json github.com/go-json-experiment/json/jsontext",
-	"gateway/internal/rules": "",
+	"gateway/internal/fakeupstream": "github.com/go-json-experiment/json github.com/go-json-experiment/json/jsontext",
+	"gateway/internal/rules":        "",
 }
 
 // listed is the part of `go list -json` that is read here.
