@@ -17,8 +17,6 @@ import (
 
 const anthropicKind = "anthropic"
 
-func init() { kinds[anthropicKind] = newAnthropic }
-
 // anthropicVersion is sent with translated requests: later versions take no sampling
 // parameters, which some models here still do.
 const anthropicVersion = "2023-06-01"

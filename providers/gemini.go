@@ -17,8 +17,6 @@ import (
 
 const geminiKind = "gemini"
 
-func init() { kinds[geminiKind] = newGemini }
-
 // gemini speaks generateContent.
 type gemini struct {
 	caller

@@ -16,8 +16,6 @@ import (
 
 const ollamaKind = "ollama"
 
-func init() { kinds[ollamaKind] = newOllama }
-
 // ollama speaks Ollama's native API: its OpenAI-compatible one drops fields silently
 // and hides errors in the middle of a stream.
 type ollama struct {

@@ -12,8 +12,6 @@ import (
 
 const openAIKind = "openai_compatible"
 
-func init() { kinds[openAIKind] = newOpenAI }
-
 // openAI speaks Chat Completions and Embeddings to any server of that format.
 type openAI struct {
 	caller

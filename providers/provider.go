@@ -66,4 +66,9 @@ type Quirks struct {
 }
 
 // kinds is the table of wire formats: adding one is a file and a line here.
-var kinds = map[string]func(Settings) (Adapter, error){}
+var kinds = map[string]func(Settings) (Adapter, error){
+	openAIKind:    newOpenAI,
+	anthropicKind: newAnthropic,
+	geminiKind:    newGemini,
+	ollamaKind:    newOllama,
+}
