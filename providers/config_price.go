@@ -32,6 +32,11 @@ func (p *Pricing) tariff(s source, where string) (*gateway.Tariff, *BadConfig) {
 	for i, e := range p.Windows {
 		at := fmt.Sprint(where, "/windows/", i)
 		w := gateway.Window{DayShift: time.Duration(e.Shift), Except: e.Except, Rates: r.rates(&e.Rates, at, true), Spans: r.spans(e.Spans, at)}
+		for j, day := range e.Except {
+			if _, err := time.Parse(time.DateOnly, day); err != nil {
+				r.fail(fmt.Sprint(at, "/except/", j), "want a date such as 2027-01-01")
+			}
+		}
 		if e.Weekdays {
 			w.Days = []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday}
 		}
@@ -152,5 +157,5 @@ func minutes(s string) (int, bool) {
 	h, m, ok := strings.Cut(strings.TrimSpace(s), ":")
 	hour, err1 := strconv.Atoi(h)
 	minute, err2 := strconv.Atoi(m)
-	return hour*60 + minute, ok && err1 == nil && err2 == nil && hour >= 0 && hour <= 24 && minute >= 0 && minute < 60
+	return hour*60 + minute, ok && err1 == nil && err2 == nil && hour >= 0 && minute >= 0 && minute < 60 && hour*60+minute <= 24*60
 }

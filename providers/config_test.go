@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -58,17 +59,49 @@ func picos(t *testing.T, usd json.Number) gateway.Picodollars {
 	return gateway.Picodollars(r.Mul(r, big.NewRat(1_000_000, 1)).Num().Int64())
 }
 
-type referencePrice struct {
-	Provider, Model, Status, Date string
-	Input, Output                 json.Number
-	Cached                        *json.Number `json:"cached_read"`
-	Write                         *json.Number `json:"cache_write"`
-	Write1h                       *json.Number `json:"cache_write_1h"`
-	Tiers, Windows, Scheduled     []struct{}
-	Context                       int
+type referenceRates struct {
+	Input, Output json.Number
+	Cached        *json.Number `json:"cached_read"`
+	Write         *json.Number `json:"cache_write"`
+	Write1h       *json.Number `json:"cache_write_1h"`
 }
 
-func (r *referencePrice) rates(t *testing.T) gateway.Rates {
+type referencePrice struct {
+	referenceRates
+	Provider, Model, Status, Date string
+	Tiers                         []struct {
+		referenceRates
+		Above int `json:"prompt_tokens_above"`
+	}
+	Windows   []referenceRates
+	Scheduled []struct {
+		referenceRates
+		From string `json:"effective_from"`
+	}
+	Context int
+}
+
+// tariff is the price list with the windows' hours and days left out: the reference
+// gives those in words.
+func (r *referencePrice) tariff(t *testing.T) gateway.Tariff {
+	out := gateway.Tariff{Base: r.rates(t), Date: r.Date}
+	for _, e := range r.Tiers {
+		out.Tiers = append(out.Tiers, gateway.Tier{PromptAbove: e.Above, Rates: e.rates(t)})
+	}
+	for _, e := range r.Windows {
+		out.Windows = append(out.Windows, gateway.Window{Rates: e.rates(t)})
+	}
+	for _, e := range r.Scheduled {
+		from, err := time.Parse(time.DateOnly, e.From)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Scheduled = append(out.Scheduled, gateway.Scheduled{From: from, Rates: e.rates(t)})
+	}
+	return out
+}
+
+func (r *referenceRates) rates(t *testing.T) gateway.Rates {
 	in := picos(t, r.Input)
 	or := func(n *json.Number, other gateway.Picodollars) gateway.Picodollars {
 		if n == nil {
@@ -106,9 +139,13 @@ func TestShippedPrices(t *testing.T) {
 			continue
 		}
 		checked++
-		if m.Tariff.Base != want.rates(t) || m.Tariff.Date != want.Date || m.Context != want.Context ||
-			len(m.Tariff.Tiers) != len(want.Tiers) || len(m.Tariff.Windows) != len(want.Windows) || len(m.Tariff.Scheduled) != len(want.Scheduled) {
-			t.Errorf("%s: %+v %+v, want %+v", name, m, m.Tariff, want)
+		got := *m.Tariff
+		got.Windows = nil
+		for _, w := range m.Tariff.Windows {
+			got.Windows = append(got.Windows, gateway.Window{Rates: w.Rates})
+		}
+		if list := want.tariff(t); !reflect.DeepEqual(got, list) || m.Context != want.Context {
+			t.Errorf("%s: context %d, %+v, want %d, %+v", name, m.Context, got, want.Context, list)
 		}
 	}
 	if checked < 65 {
@@ -182,6 +219,8 @@ func TestBadConfigurationIsExplained(t *testing.T) {
 		{`"input_usd_per_mtok":1`, `"input_usd_per_mtok":1,"input_per_1k_microcents":100000`, `given in both units`},
 		{`"input_usd_per_mtok":1`, `"input_usd_per_mtok":-1`, `f.json:2:13: a price must be 0 or more`},
 		{`"input_usd_per_mtok":1,`, ``, `input and output prices are both needed`},
+		{`"input_usd_per_mtok":1`, `"windows":[{"utc":["23:00-24:30"],"except":["2027-01-01"],"input_usd_per_mtok":1,"output_usd_per_mtok":1}],"input_usd_per_mtok":1`, `want hours of UTC`},
+		{`"input_usd_per_mtok":1`, `"windows":[{"utc":["23:00-24:00"],"except":["1 January"],"input_usd_per_mtok":1,"output_usd_per_mtok":1}],"input_usd_per_mtok":1`, `want a date such as 2027-01-01`},
 		{`"pricing":`, `"limits":{"rpm":-1},"pricing":`, `a limit must be 0 or more`},
 		{`"pricing":`, `"hedge":"of","pricing":`, `did you mean "off"?`},
 		{`{"providers"`, `{"auto_priority":["on"],"providers"`, `f.json:1:19: unknown provider "on"; did you mean "one"?`},
