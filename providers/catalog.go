@@ -322,7 +322,7 @@ func usable(e NamedEntry, models []*gateway.Model, env func(string) string) (*Pr
 		base = withScheme(host)
 	}
 	if e.EnvKey != "" {
-		if key = env(e.EnvKey); key == "" && override == "" && host == "" {
+		if key = env(e.EnvKey); key == "" {
 			return nil, &LeftOut{e.Name, e.EnvKey + " is not set", variablesOf(e)}, nil
 		}
 	} else if e.EnvHost != "" && host == "" && override == "" {
@@ -365,6 +365,9 @@ func variablesOf(e NamedEntry) []string {
 	}
 	if e.EnvHost != "" {
 		out = append(out, e.EnvHost)
+	}
+	if e.EnvKey == "" {
+		out = append(out, baseVariable(e.Name))
 	}
 	return out
 }

@@ -32,8 +32,8 @@ func (c *Catalog) Resolve(asked string) (models []*gateway.Model, pinned bool, e
 	for _, p := range c.Providers {
 		if m := find(p.Models, asked); m != nil {
 			models = append(models, m)
-		} else if p.claims(asked) {
-			models = append(models, c.unlistedModel(p, asked))
+		} else if m := c.unlistedModel(p, asked); m != nil {
+			models = append(models, m)
 		}
 	}
 	if len(models) == 0 {
@@ -48,8 +48,8 @@ func (c *Catalog) of(p *Provider, name, asked string) ([]*gateway.Model, bool, e
 	if m := find(p.Models, name); m != nil {
 		return []*gateway.Model{m}, true, nil
 	}
-	if name != "" && p.claims(name) {
-		return []*gateway.Model{c.unlistedModel(p, name)}, true, nil
+	if m := c.unlistedModel(p, name); m != nil {
+		return []*gateway.Model{m}, true, nil
 	}
 	return nil, false, c.unknown(asked)
 }
@@ -76,19 +76,18 @@ func (p *Provider) claims(name string) bool {
 // limits and statistics of its own.
 const unlistedMost = 256
 
-// unlistedModel is the same value for the same name, so that its limits hold.
+// unlistedModel is a model that only the provider's prefixes claim: the same value for
+// the same name, so that its limits hold. Nil if no prefix does, or if so many names
+// are remembered already that a further one is more likely a mistake than a model.
 func (c *Catalog) unlistedModel(p *Provider, name string) *gateway.Model {
+	if !p.claims(name) {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := p.Name + "/" + name
-	if m := c.unlisted[key]; m != nil {
+	if m := c.unlisted[key]; m != nil || len(c.unlisted) >= unlistedMost {
 		return m
-	}
-	if len(c.unlisted) >= unlistedMost {
-		key, name = p.Name+"/"+p.Default.Name, p.Default.Name
-		if m := c.unlisted[key]; m != nil {
-			return m
-		}
 	}
 	m := newModel(&NamedEntry{p.Name, p.Entry}, &ModelEntry{Name: name}, nil)
 	c.unlisted[key] = m
