@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// agent asks once, as a client with this key does; "" is none.
+func agent(ctx context.Context, client *http.Client, base, key string) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/chat/completions", strings.NewReader(chatBody(false)))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
+// One 429 that says how long keeps every caller away from that provider for so long.
+func TestOneRetryAfterCoolsTheProviderForAll(t *testing.T) {
+	const callers = 500
+	var before, within, after atomic.Int64
+	var limited atomic.Int64 // when the 429 went out, in ns
+	began := time.Now()
+	since := func() int64 { return int64(time.Since(began)) }
+	const window, inFlight = 2 * time.Second, 250 * time.Millisecond
+	first := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
+		at := limited.Load()
+		switch age := time.Duration(since() - at); {
+		case at == 0:
+			before.Add(1)
+		case age > window-50*time.Millisecond: // the gateway's clock starts later than ours
+			after.Add(1)
+		case age > inFlight:
+			within.Add(1)
+		}
+		if u.calls.Load() == 20 {
+			limited.Store(since())
+		}
+		if limited.Load() != 0 && time.Duration(since()-limited.Load()) < window-50*time.Millisecond {
+			status(429, "rate_limit_exceeded", "Retry-After", "2")(u, w, r, prompt)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+		says("first")(u, w, r, prompt)
+	})
+	second := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
+		time.Sleep(50 * time.Millisecond)
+		says("second")(u, w, r, prompt)
+	})
+	base := serveGateway(t, configFile(t, entry{name: "first", url: first.URL, price: 1},
+		entry{name: "second", url: second.URL, price: 2}), nil)
+	client := newClient(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var failed, answered atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				status, err := agent(ctx, client, base, "")
+				if ctx.Err() != nil {
+					return
+				}
+				answered.Add(1)
+				if err != nil || status != http.StatusOK {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d answers, %d failed; the limited provider saw %d calls before its 429, %d in the window, %d after it",
+		answered.Load(), failed.Load(), before.Load(), within.Load(), after.Load())
+	if limited.Load() == 0 || after.Load() == 0 {
+		t.Error("the provider was not limited, or not asked again")
+	}
+	if within.Load() > 0 {
+		t.Errorf("%d calls came to the provider while it had asked for none", within.Load())
+	}
+	if failed.Load() > 0 {
+		t.Errorf("%d of %d failed although another provider was there", failed.Load(), answered.Load())
+	}
+}
+
+// A provider takes 32 calls at once, says so nowhere, and answers 429 to each above. The
+// gateway finds that out and keeps it busy, without being refused all the time.
+func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
+	const places, agents, service = 32, 500, 100 * time.Millisecond
+	const learning, measured = 2 * time.Second, 3 * time.Second
+	var inFlight, refused, served, counted atomic.Int64
+	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
+		defer inFlight.Add(-1)
+		if inFlight.Add(1) > places {
+			refused.Add(1)
+			status(429, "rate_limit_exceeded")(u, w, r, prompt)
+			return
+		}
+		time.Sleep(service)
+		says("ok")(u, w, r, prompt)
+		served.Add(1)
+	})
+	base := serveGateway(t, configFile(t, entry{name: "only", url: u.URL, price: 1}), nil)
+	client := newClient(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var statuses sync.Map
+	var all sync.WaitGroup
+	for range agents {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				status, err := agent(ctx, client, base, "")
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil || status != http.StatusOK {
+					n, _ := statuses.LoadOrStore(fmt.Sprint(status), &atomic.Int64{})
+					n.(*atomic.Int64).Add(1)
+					select { // as a client does that was refused
+					case <-time.After(500 * time.Millisecond):
+					case <-ctx.Done():
+					}
+					continue
+				}
+				counted.Add(1)
+			}
+		})
+	}
+	time.Sleep(learning)
+	refusedBy, servedBy := refused.Load(), served.Load()
+	t.Logf("while learning: %d served, %d refused", servedBy, refusedBy)
+	begin := time.Now()
+	time.Sleep(measured)
+	took := time.Since(begin)
+	no, yes := refused.Load()-refusedBy, served.Load()-servedBy
+	cancel()
+	all.Wait()
+	ideal := places * took.Seconds() / service.Seconds()
+	t.Logf("afterwards: %d served of an ideal %.0f (%.1f %%), %d refused (%.2f %%)", yes, ideal, 100*float64(yes)/ideal, no, 100*float64(no)/float64(no+yes))
+	statuses.Range(func(status, n any) bool {
+		t.Logf("clients were refused with status %v: %d", status, n.(*atomic.Int64).Load())
+		return true
+	})
+	if float64(no) >= 0.01*float64(no+yes) {
+		t.Errorf("%d of %d calls were refused; want under 1 %%", no, no+yes)
+	}
+	if float64(yes) < 0.9*ideal {
+		t.Errorf("%d served, %.0f would be ideal; want 90 %%", yes, ideal)
+	}
+}
+
+// A key with hundreds in flight does not make those of others wait.
+func TestOneGreedyKeyDoesNotDelayTheOthers(t *testing.T) {
+	const places, light, greedy = 16, 20, 400
+	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
+		time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond)) // if all took the same, all places would come free at once
+		says("ok")(u, w, r, prompt)
+	})
+	keys := []string{"key-of-the-greedy"}
+	for i := range light {
+		keys = append(keys, fmt.Sprintf("key-of-agent-%d", i))
+	}
+	base := serveGateway(t, configFile(t, entry{name: "only", url: u.URL, price: 1,
+		extras: map[string]any{"limits": map[string]any{"max_in_flight": places}}}),
+		map[string]string{"GATEWAY_API_KEYS": strings.Join(keys, ",")})
+	client := newClient(t)
+
+	// A light agent asks, works on the answer for a while and asks again.
+	rounds := func(n int) (waits []time.Duration, refused int) {
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for i := range light {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 5 * time.Millisecond) // not all at once
+				for range n {
+					begin := time.Now()
+					status, err := agent(t.Context(), client, base, keys[1+i])
+					mu.Lock()
+					waits = append(waits, time.Since(begin))
+					if err != nil || status != http.StatusOK {
+						refused++
+					}
+					mu.Unlock()
+					time.Sleep(60 * time.Millisecond)
+				}
+			})
+		}
+		all.Wait()
+		slices.Sort(waits)
+		return waits, refused
+	}
+	rounds(3) // connections and the like
+	alone, refusedAlone := rounds(15)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var greedyOK, greedyNo atomic.Int64
+	var all sync.WaitGroup
+	for range greedy {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				status, err := agent(ctx, client, base, keys[0])
+				if ctx.Err() != nil {
+					return
+				}
+				if err == nil && status == http.StatusOK {
+					greedyOK.Add(1)
+					continue
+				}
+				greedyNo.Add(1)
+				select {
+				case <-time.After(200 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	time.Sleep(500 * time.Millisecond)
+	beside, refusedBeside := rounds(15)
+	cancel()
+	all.Wait()
+	p := func(waits []time.Duration, share float64) time.Duration {
+		return waits[int(share*float64(len(waits)-1))]
+	}
+	t.Logf("light agents alone: p50 %v p95 %v; beside the greedy: p50 %v p95 %v; the greedy: %d answered, %d refused",
+		p(alone, 0.5), p(alone, 0.95), p(beside, 0.5), p(beside, 0.95), greedyOK.Load(), greedyNo.Load())
+	if refusedAlone+refusedBeside > 0 {
+		t.Errorf("light agents were refused: %d alone, %d beside the greedy", refusedAlone, refusedBeside)
+	}
+	if greedyOK.Load() == 0 {
+		t.Error("the greedy key was not served at all")
+	}
+	if p(beside, 0.95) > 2*p(alone, 0.95) {
+		t.Errorf("p95 %v beside the greedy, %v alone; want at most twice", p(beside, 0.95), p(alone, 0.95))
+	}
+}
