@@ -201,7 +201,11 @@ func (a *attempt) call() *gateway.Call {
 
 // answer is what the client's handler gets; cost and receipt are filled by what has ended.
 func (a *attempt) answer(w win) *gateway.Answer {
-	cost, guess := a.job.spent()
+	var cost gateway.Microcents
+	guess := false
+	if a.job.rules.Whole {
+		cost, guess = a.job.spent()
+	}
 	return &gateway.Answer{
 		Provider: a.model.Provider, Model: a.model.Name, Kind: a.model.Kind,
 		Attempts: w.attempts, Hedged: w.hedged,

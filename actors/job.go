@@ -34,7 +34,9 @@ type job struct {
 	mu    sync.Mutex
 	notes []gateway.AttemptNote // of attempts that ended
 	cost  gateway.Microcents
-	guess bool // some of cost is estimated
+	guess bool          // some of cost is estimated
+	open  int           // attempts that have left and have not ended
+	quiet chan struct{} // closed when open falls to 0; nil while nobody waits for that
 }
 
 const (
@@ -70,18 +72,63 @@ func (j *job) note(n gateway.AttemptNote) {
 	j.notes = append(j.notes, n)
 	j.cost += n.Cost
 	j.guess = j.guess || n.Estimated
+	if j.open--; j.open == 0 && j.quiet != nil {
+		close(j.quiet)
+		j.quiet = nil
+	}
+}
+
+// departs counts an attempt that leaves.
+func (j *job) departs() {
+	if j.parent != nil {
+		j.parent.departs()
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.open++
+}
+
+// loserWait bounds how long an answer waits for the attempts that it beat to be
+// booked: they are cut at once, and their cost belongs to the request's.
+const loserWait = 50 * time.Millisecond
+
+// settle waits until every attempt has ended, or loserWait.
+func (j *job) settle() {
+	if j.parent != nil {
+		j.parent.settle()
+		return
+	}
+	j.mu.Lock()
+	if j.open <= 0 {
+		j.mu.Unlock()
+		return
+	}
+	if j.quiet == nil {
+		j.quiet = make(chan struct{})
+	}
+	quiet := j.quiet
+	j.mu.Unlock()
+	late := time.NewTimer(loserWait)
+	defer late.Stop()
+	select {
+	case <-quiet:
+	case <-late.C:
+	}
 }
 
 func (j *job) receipt() []gateway.AttemptNote {
 	if j.parent != nil {
 		return j.parent.receipt()
 	}
+	j.settle()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return append([]gateway.AttemptNote(nil), j.notes...)
 }
 
 func (j *job) spent() (gateway.Microcents, bool) {
+	j.settle()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.cost, j.guess

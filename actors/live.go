@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gateway"
@@ -27,6 +28,8 @@ type live struct {
 	next     *resumed // what took over after a break
 
 	idle   *time.Timer
+	most   time.Duration // of silence
+	asking atomic.Bool   // somebody waits for the provider now
 	closed sync.Once
 	mu     sync.Mutex // Next and Close may come from two goroutines
 }
@@ -54,16 +57,33 @@ func (t *tally) add(c *gateway.Chunk) {
 	}
 }
 
-// watch arms the limit on silence between chunks. Before the first content only the
-// walk's limit counts, so it starts then.
+// watch makes the limit on silence in the middle of an answer. Before the first content
+// only the walk's limits count. It runs only while somebody waits for the provider: a
+// client that reads slowly is no silence of the provider's.
 func (l *live) watch() {
 	a := l.attempt
-	idle := a.sys.idle(a.model.Provider)
+	l.most = a.sys.idle(a.model.Provider)
 	l.idle = time.AfterFunc(time.Hour, func() {
-		a.cancel(&gateway.Error{Kind: gateway.Timeout, Provider: a.model.Provider, Model: a.model.Name,
-			Message: "nothing for " + idle.String() + " in the middle of the answer", Sent: true})
+		if !l.asking.Load() {
+			return
+		}
+		e := &gateway.Error{Kind: gateway.Timeout, Provider: a.model.Provider, Model: a.model.Name,
+			Message: "nothing for " + l.most.String() + " in the middle of the answer", Sent: true}
+		if !time.Now().Before(a.job.rules.Deadline) {
+			e = gateway.Errorf(gateway.Deadline, "the answer was not whole within the time allowed")
+		}
+		a.cancel(e)
 	})
 	l.idle.Stop()
+}
+
+// ask pulls from the provider under the limit on silence and the request's deadline.
+func (l *live) ask() (gateway.Chunk, error) {
+	l.asking.Store(true)
+	l.idle.Reset(min(l.most, max(0, time.Until(l.attempt.job.rules.Deadline))))
+	c, err := l.stream.Next()
+	l.asking.Store(false)
+	return c, err
 }
 
 // untilContent pulls until there is something a client can see, and holds what came.
@@ -83,7 +103,6 @@ func (l *live) untilContent() *gateway.Error {
 		l.tally.add(&c)
 		if c.HasContent() {
 			l.held = append(l.held, c) // valid until the next pull, which comes after it is delivered
-			l.idle.Reset(l.attempt.sys.idle(l.attempt.model.Provider))
 			return nil
 		}
 		l.held = append(l.held, keep(c))
@@ -127,11 +146,10 @@ func (l *live) pull() (gateway.Chunk, error) {
 	if l.eof {
 		return gateway.Chunk{}, io.EOF
 	}
-	c, err := l.stream.Next()
+	c, err := l.ask()
 	switch {
 	case err == nil:
 		l.tally.add(&c)
-		l.idle.Reset(l.attempt.sys.idle(l.attempt.model.Provider))
 		return c, nil
 	case errors.Is(err, io.EOF):
 		l.idle.Stop()

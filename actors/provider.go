@@ -82,6 +82,7 @@ func (p *providerActor) admit(c actor.Context, a *attempt) *gateway.Error {
 	}
 	a.permit, a.host, a.begun = permit, c.Self(), time.Now()
 	p.sys.attempts.Add(1)
+	a.job.departs()
 	p.sys.tell(departed{a, permit.Probe})
 	go a.run(p.site.cfg.Upstream) // ends when a.ctx does: the router or the client cancels it
 	return nil
