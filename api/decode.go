@@ -48,7 +48,7 @@ func (d *chatDecoder) field(name string, v gjson.Result) *gateway.Error {
 	case "tools":
 		return d.tools(v)
 	case "functions":
-		d.functions(v)
+		return d.functions(v)
 	case "tool_choice", "function_call":
 		return d.choice(v)
 	case "parallel_tool_calls":
@@ -267,10 +267,13 @@ func (d *chatDecoder) tool(f, cache gjson.Result, i int) *gateway.Error {
 	return nil
 }
 
-func (d *chatDecoder) functions(list gjson.Result) {
+func (d *chatDecoder) functions(list gjson.Result) *gateway.Error {
 	for i, f := range list.Array() {
-		d.tool(f, gjson.Result{}, i)
+		if err := d.tool(f, gjson.Result{}, i); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (d *chatDecoder) choice(v gjson.Result) *gateway.Error {

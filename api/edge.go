@@ -101,6 +101,18 @@ func (s *Server) fail(c *gin.Context, err error, status ...int) {
 	c.Data(p.status, "application/json", b)
 }
 
+// failAs writes a failure that has nothing to do with providers.
+func (s *Server) failAs(c *gin.Context, status int, code, text string) {
+	p := problem{edge: edge{status: status, kind: "invalid_request_error", code: code}, message: text}
+	event(c).kind = gateway.Invalid
+	c.Abort()
+	body := p.openAI(nil)
+	if !openAIShape(c.Request.URL.Path) {
+		body = p.plain(nil)
+	}
+	c.Data(status, "application/json", body)
+}
+
 // openAIShape says whether a path's errors are OpenAI's; the short routes have their own.
 func openAIShape(path string) bool {
 	switch strings.TrimPrefix(path, "/api/v1.0") {
@@ -139,6 +151,9 @@ func (p *problem) plain(b []byte) []byte {
 	b = p.attempts(b)
 	return append(b, '}')
 }
+
+// reason is a kind in plain words: "provider billing".
+func reason(k gateway.Kind) string { return strings.ReplaceAll(k.String(), "_", " ") }
 
 // attempts says per attempt which provider it was and why it failed.
 func (p *problem) attempts(b []byte) []byte {

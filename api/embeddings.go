@@ -143,7 +143,7 @@ func (s *Server) embed0(c *gin.Context, o *object, name string, input gjson.Resu
 
 // embedInput takes a string, strings, an array of tokens or arrays of tokens.
 func embedInput(name string, v gjson.Result) (*gateway.EmbedInput, *gateway.Error) {
-	wrong := field(name, "%q must be a string, an array of strings, or token arrays; none of them empty.", name)
+	wrong := field(name, "%q must be a string or an array of strings, none of them empty; /v1/embeddings takes token arrays too.", name)
 	in := &gateway.EmbedInput{}
 	if v.Type == gjson.String {
 		if v.Str == "" {

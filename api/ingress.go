@@ -2,6 +2,7 @@ package api
 
 import (
 	"hash/maphash"
+	"math"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -114,7 +115,12 @@ func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
 		}
 		req.Needs.Many = v.Int() > 1
 	}
-	o.scanTools(req)
+	if err := o.scanTools(req); err != nil {
+		return err
+	}
+	if err := o.checkValues(); err != nil {
+		return err
+	}
 	if v, ok := o.get("response_format"); ok {
 		switch v.Get("type").Str {
 		case "json_object":
@@ -149,19 +155,52 @@ func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
 	return nil
 }
 
-func (o *object) scanTools(req *gateway.Request) {
+func (o *object) scanTools(req *gateway.Request) *gateway.Error {
 	for _, name := range []string{"tools", "functions"} {
-		if v, ok := o.get(name); ok && v.Get("#").Int() > 0 {
-			req.Needs.Tools = true
-			req.PromptBytes += len(v.Raw)
+		v, ok := o.get(name)
+		if !ok || v.Get("#").Int() == 0 {
+			continue
 		}
+		for i, t := range v.Array() {
+			f := t
+			if kind := t.Get("type").Str; name == "tools" && (kind == "" || kind == "function") {
+				f = t.Get("function")
+			} else if name == "tools" {
+				continue // of a kind that some provider may know
+			}
+			if f.Get("name").Type != gjson.String || f.Get("name").Str == "" {
+				return field(name, "%s[%d] has no function name.", name, i)
+			}
+		}
+		req.Needs.Tools = true
+		req.PromptBytes += len(v.Raw)
 	}
 	for _, name := range []string{"tool_choice", "function_call"} {
 		v, ok := o.get(name)
-		if ok && req.Needs.Tools && (v.Str == "required" || v.IsObject() && v.Get("type").Str != "allowed_tools") {
-			req.Needs.ToolForce = true
+		forced := ok && (v.Str == "required" || v.IsObject() && v.Get("type").Str != "allowed_tools")
+		if forced && !req.Needs.Tools {
+			return field(name, "%q needs \"tools\".", name)
+		}
+		req.Needs.ToolForce = req.Needs.ToolForce || forced
+	}
+	return nil
+}
+
+// checkValues refuses what has the right type and no meaning.
+func (o *object) checkValues() *gateway.Error {
+	if v, ok := o.get("stop"); ok {
+		for _, s := range v.Array() {
+			if s.Type != gjson.String {
+				return field("stop", "\"stop\" must be a string or an array of strings.")
+			}
 		}
 	}
+	for name, kind := range fieldKinds {
+		if v, ok := o.get(name); ok && kind == aNumber && math.IsInf(v.Num, 0) {
+			return field(name, "%q is out of range.", name)
+		}
+	}
+	return nil
 }
 
 // prefixSeed keeps the hashes of this process to itself.

@@ -86,10 +86,10 @@ func (s *Server) routes() {
 	e.HandleMethodNotAllowed = true
 	e.Use(s.observe)
 	e.NoRoute(func(c *gin.Context) {
-		s.fail(c, gateway.Errorf(gateway.UnknownModel, "no such route"), http.StatusNotFound)
+		s.failAs(c, http.StatusNotFound, "not_found", "There is no such route.")
 	})
 	e.NoMethod(func(c *gin.Context) {
-		s.fail(c, gateway.Errorf(gateway.Invalid, "method not allowed"), http.StatusMethodNotAllowed)
+		s.failAs(c, http.StatusMethodNotAllowed, "method_not_allowed", "The route does not take this method.")
 	})
 	for _, prefix := range []string{"", "/api/v1.0"} {
 		open, closed := e.Group(prefix), e.Group(prefix, s.authenticate)

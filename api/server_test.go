@@ -491,3 +491,24 @@ func TestSpendAndHealth(t *testing.T) {
 		}
 	}
 }
+
+func TestValuesWithoutMeaningAreTheClientsFault(t *testing.T) {
+	srv := serve(t, answers(hello, io.EOF), nil)
+	const m = `"messages":[{"role":"user","content":"x"}]`
+	for body, param := range map[string]string{
+		`{` + m + `,"tools":[5]}`: "tools", `{` + m + `,"tools":[{"type":"function","function":{}}]}`: "tools",
+		`{` + m + `,"functions":[{}]}`: "functions", `{` + m + `,"stop":[1,2]}`: "stop",
+		`{` + m + `,"tool_choice":"required"}`: "tool_choice", `{` + m + `,"temperature":1e999}`: "temperature",
+	} {
+		resp, got := post(t, srv, "/v1/chat/completions", body)
+		if resp.StatusCode != 400 || !strings.Contains(got, `"param":"`+param+`"`) {
+			t.Errorf("%s: %d %s", body, resp.StatusCode, got)
+		}
+	}
+	if resp, got := post(t, srv, "/v1/chat/completions", `{`+m+`,"tools":[{"type":"custom","custom":{"name":"x"}}]}`); resp.StatusCode != 200 {
+		t.Errorf("a tool of a kind that some provider may know: %d %s", resp.StatusCode, got)
+	}
+	if resp, got := post(t, srv, "/v1/nothing", ask); resp.StatusCode != 404 || !strings.Contains(got, "not_found") || strings.Contains(got, "model") {
+		t.Errorf("%d %s", resp.StatusCode, got)
+	}
+}

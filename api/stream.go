@@ -108,7 +108,7 @@ func (s *Server) streamChat(c *gin.Context, req *gateway.Request) {
 			s.fail(c, err)
 			return
 		}
-		s.inBand(c, out, err, 0)
+		s.inBand(c, out, err, 0, nil)
 		return
 	}
 	defer answer.Stream.Close()
@@ -154,7 +154,11 @@ func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *g
 			return
 		default:
 			s.total(ev, answer)
-			s.inBand(c, out, err, w.delivered)
+			var notes []gateway.AttemptNote
+			if answer.Receipt != nil {
+				notes = answer.Receipt()
+			}
+			s.inBand(c, out, err, w.delivered, notes)
 			return
 		}
 	}
@@ -178,8 +182,11 @@ func (s *Server) total(ev *wide, a *gateway.Answer) {
 }
 
 // inBand tells a client of a failure after the status line is gone.
-func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int) {
+func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int, notes []gateway.AttemptNote) {
 	p := problemOf(err)
+	if p.tries == nil {
+		p.tries = failedOnly(notes)
+	}
 	ev := event(c)
 	ev.kind, ev.err = p.err.Kind, p.err
 	if p.err.Kind == gateway.Canceled {
@@ -188,7 +195,7 @@ func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int) {
 	out.send(func(b []byte) []byte {
 		b = append(b, `data: {"error":{"message":`...)
 		if delivered > 0 {
-			b = appendString(b, "The provider failed in the middle of its answer: "+p.message)
+			b = appendString(b, "The provider failed in the middle of its answer ("+reason(p.err.Kind)+").")
 			b = append(b, `,"type":"upstream_error","code":"provider_failed_mid_stream","param":null`...)
 			b = appendInt(b, `,"delivered_characters":`, delivered)
 		} else {
@@ -202,6 +209,17 @@ func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int) {
 		b = p.attempts(b)
 		return append(b, "}}\n\n"...)
 	})
+}
+
+// failedOnly leaves out attempts that were cut because another was better.
+func failedOnly(notes []gateway.AttemptNote) []gateway.AttemptNote {
+	var out []gateway.AttemptNote
+	for _, n := range notes {
+		if n.Outcome != "ok" && n.Outcome != gateway.Canceled.String() {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // gone notes that the client did not take what was written.

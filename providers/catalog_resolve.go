@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -99,8 +100,9 @@ func (c *Catalog) unknown(asked string) error {
 	for _, m := range c.Models() {
 		known = append(known, m.Provider+"/"+m.Name)
 	}
-	byDistance := func(a, b string) int { return distanceTo(asked, a) - distanceTo(asked, b) }
-	slices.SortStableFunc(known, byDistance)
+	slices.SortStableFunc(known, func(a, b string) int {
+		return cmp.Or(distanceTo(asked, a)-distanceTo(asked, b), strings.Compare(a, b))
+	})
 	if len(known) > 20 {
 		known = known[:20]
 	}
@@ -118,7 +120,10 @@ func distanceTo(asked, known string) int {
 		asked = asked[:100]
 	}
 	d := distance(asked, known)
-	if _, name, ok := strings.Cut(known, "/"); ok {
+	if provider, name, ok := strings.Cut(known, "/"); ok {
+		if provider == asked {
+			return 0
+		}
 		d = min(d, distance(asked, name))
 	}
 	return d
