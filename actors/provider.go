@@ -60,7 +60,7 @@ func (p *providerActor) try(c actor.Context, a *attempt) {
 		}
 	}()
 	err := p.admitInTurn(c, a)
-	if err != nil && err.Kind == gateway.NoCapacity && !a.queue.IsZero() {
+	if err != nil && onlyTime(err) && !a.queue.IsZero() {
 		err = p.wait(c, a, err)
 		told = err == nil
 	}
@@ -94,4 +94,9 @@ func (p *providerActor) admitInTurn(c actor.Context, a *attempt) *gateway.Error 
 		return &gateway.Error{Kind: gateway.NoCapacity, Provider: a.model.Provider, Model: a.model.Name, Message: "others wait for it"}
 	}
 	return p.admit(c, a)
+}
+
+// onlyTime: what refused the attempt passes by itself, so that it may wait.
+func onlyTime(err *gateway.Error) bool {
+	return err.Kind == gateway.NoCapacity || err.Kind == gateway.RateLimited
 }

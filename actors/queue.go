@@ -56,7 +56,7 @@ func (p *providerActor) serve(c actor.Context, _ *gateway.Model, q *breaker.Queu
 			continue
 		}
 		err := p.admit(c, a)
-		if err != nil && err.Kind == gateway.NoCapacity {
+		if err != nil && onlyTime(err) {
 			p.recheckIn(c, err.RetryAfter)
 			return
 		}

@@ -14,7 +14,7 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 	}
 	f := w.land(i, now)
 	w.state[f.cand] = spent
-	if ev.Err.Kind == gateway.NoCapacity {
+	if comesFree(ev.Err) {
 		w.state[f.cand] = full
 	}
 	w.note(ev.Err, f)
@@ -83,6 +83,9 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 	w.blame(&w.flying[i], ev.Err, now)
 	w.land(i, now)
 	w.state[f.cand] = spent
+	if ev.Err != nil && ev.Err.Kind == gateway.RateLimited && ev.Err.RetryAfter > 0 {
+		w.state[f.cand] = full
+	}
 	w.note(ev.Err, f)
 	err := w.failures[len(w.failures)-1]
 
@@ -180,7 +183,7 @@ func (w *Walk) repeat(now time.Time) {
 func (w *Walk) roomLater(now time.Time) (int, bool) {
 	best, soonest := -1, time.Duration(0)
 	for _, err := range w.failures {
-		if err.Kind != gateway.NoCapacity {
+		if !comesFree(err) {
 			continue
 		}
 		for i := range w.cands {
@@ -199,10 +202,15 @@ func (w *Walk) roomLater(now time.Time) (int, bool) {
 	return best, true
 }
 
+// comesFree: only time stands between the request and the provider.
+func comesFree(err *gateway.Error) bool {
+	return err.Kind == gateway.NoCapacity || err.Kind == gateway.RateLimited && err.RetryAfter > 0
+}
+
 // queuedOnce: a request waits in a queue at most once.
 func (w *Walk) queuedOnce() bool {
 	for _, err := range w.failures {
-		if err.Kind == gateway.NoCapacity && err.Code == QueueExpired {
+		if err.Code == QueueExpired {
 			return true
 		}
 	}
