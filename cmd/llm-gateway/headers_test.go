@@ -162,6 +162,31 @@ func TestDeadlineHeader(t *testing.T) {
 	}
 }
 
+// A request that is streaming when its deadline passes gets an error in the stream.
+func TestDeadlineHoldsInTheMiddleOfAStream(t *testing.T) {
+	base, _, _ := twoProviders(t, holds(chunk(roleChunk, "null"), contentChunk("Half")), says("second"))
+	a := askWith(t, base, true, "X-Gateway-Deadline", "200ms")
+	var inBand errInBand
+	if !errors.As(a.err, &inBand) || a.text != "Half" || a.took > 1500*time.Millisecond {
+		t.Errorf("mid stream: %q, %v after %v", a.text, a.err, a.took)
+	}
+}
+
+// A stream that goes on for ever, a word at a time, ends at the deadline too.
+func TestDeadlineEndsADrip(t *testing.T) {
+	base, _, _ := twoProviders(t, func(_ *upstream, w http.ResponseWriter, r *http.Request, _ string) {
+		begin(w, chunk(roleChunk, "null"))
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end) && r.Context().Err() == nil; time.Sleep(20 * time.Millisecond) {
+			begin(w, contentChunk("x"))
+		}
+	}, says("second"))
+	a := askWith(t, base, true, "X-Gateway-Deadline", "300ms")
+	var inBand errInBand
+	if !errors.As(a.err, &inBand) || a.took > 1500*time.Millisecond {
+		t.Errorf("%v after %v", a.err, a.took)
+	}
+}
+
 func TestFallbackHeader(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		base, first, second := twoProviders(t, status(503, "overloaded"), says("second"))
@@ -237,6 +262,24 @@ func TestReceiptHeader(t *testing.T) {
 		if len(lines) != 2 || lines[0].Provider != "first" || lines[0].Outcome != "provider_auth" || lines[0].Why == "" ||
 			lines[1].Provider != "second" || lines[1].Role != "fallback" || lines[1].Outcome != "ok" || lines[1].EndMilli < lines[1].Start {
 			t.Errorf("stream %v: %+v", stream, lines)
+		}
+	}
+}
+
+// The receipt of a race has both attempts.
+func TestReceiptOfARaceHasTheLoser(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		base, _, _ := twoProviders(t, saysAfter(400*time.Millisecond, "first"), says("second"))
+		for range 10 {
+			a := askWith(t, base, stream, "X-Gateway-Hedge", "force", "X-Gateway-Receipt", "1")
+			lines := a.receipt(t)
+			outcomes := map[string]string{}
+			for _, line := range lines {
+				outcomes[line.Provider+" "+line.Role] = line.Outcome
+			}
+			if len(lines) != 2 || outcomes["first primary"] != "canceled" || outcomes["second hedge"] != "ok" {
+				t.Errorf("stream %v: %+v", stream, lines)
+			}
 		}
 	}
 }

@@ -33,70 +33,88 @@ func agent(ctx context.Context, client *http.Client, base, key string) (status i
 	return res.StatusCode, err
 }
 
-// One 429 that says how long keeps every caller away from that provider for so long.
+// One 429 that says how long keeps every waiting caller away from that provider for so
+// long: nothing reaches it but what is in flight already.
 func TestOneRetryAfterCoolsTheProviderForAll(t *testing.T) {
-	const callers = 500
-	var before, within, after atomic.Int64
-	var limited atomic.Int64 // when the 429 went out, in ns
-	began := time.Now()
-	since := func() int64 { return int64(time.Since(began)) }
-	const window, inFlight = 2 * time.Second, 250 * time.Millisecond
-	first := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
-		at := limited.Load()
-		switch age := time.Duration(since() - at); {
-		case at == 0:
-			before.Add(1)
-		case age > window-50*time.Millisecond: // the gateway's clock starts later than ours
-			after.Add(1)
-		case age > inFlight:
-			within.Add(1)
-		}
-		if u.calls.Load() == 20 {
-			limited.Store(since())
-		}
-		if limited.Load() != 0 && time.Duration(since()-limited.Load()) < window-50*time.Millisecond {
+	const callers, places, window = 500, 50, 2 * time.Second
+	full, limited := make(chan struct{}), make(chan struct{})
+	var sent time.Time // when the 429 went out; valid once limited is closed
+	var early, late atomic.Int64
+	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
+		switch n := u.calls.Load(); {
+		case n < places:
+			<-limited
+			time.Sleep(500 * time.Millisecond) // the 429 is heard before these end and make room
+		case n == places:
+			close(full)
+			time.Sleep(300 * time.Millisecond) // the other callers queue up meanwhile
+			sent = time.Now()
 			status(429, "rate_limit_exceeded", "Retry-After", "2")(u, w, r, prompt)
+			close(limited)
 			return
+		default:
+			if <-limited; time.Since(sent) < window {
+				early.Add(1)
+			} else {
+				late.Add(1)
+			}
 		}
-		time.Sleep(20 * time.Millisecond)
-		says("first")(u, w, r, prompt)
+		says("ok")(u, w, r, prompt)
 	})
-	second := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
-		time.Sleep(50 * time.Millisecond)
-		says("second")(u, w, r, prompt)
-	})
-	base := serveGateway(t, configFile(t, entry{name: "first", url: first.URL, price: 1},
-		entry{name: "second", url: second.URL, price: 2}), nil)
+	base := serveGateway(t, configFile(t, entry{name: "only", url: u.URL, price: 1,
+		extras: map[string]any{"limits": map[string]any{"max_in_flight": places}}}), nil)
 	client := newClient(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	var failed, answered atomic.Int64
+	var ok, refused atomic.Int64
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
-			for ctx.Err() == nil {
-				status, err := agent(ctx, client, base, "")
-				if ctx.Err() != nil {
-					return
-				}
-				answered.Add(1)
-				if err != nil || status != http.StatusOK {
-					failed.Add(1)
-				}
+			switch status, err := agent(t.Context(), client, base, ""); {
+			case err == nil && status == http.StatusOK:
+				ok.Add(1)
+			case err == nil && status == http.StatusTooManyRequests:
+				refused.Add(1)
+			default:
+				t.Errorf("status %d, %v", status, err)
 			}
 		})
 	}
 	all.Wait()
-	t.Logf("%d answers, %d failed; the limited provider saw %d calls before its 429, %d in the window, %d after it",
-		answered.Load(), failed.Load(), before.Load(), within.Load(), after.Load())
-	if limited.Load() == 0 || after.Load() == 0 {
-		t.Error("the provider was not limited, or not asked again")
+	t.Logf("%d answered, %d refused; after its 429 the provider saw %d calls in the window and %d later", ok.Load(), refused.Load(), early.Load(), late.Load())
+	if early.Load() > 0 {
+		t.Errorf("%d calls came to the provider while it had asked for none", early.Load())
 	}
-	if within.Load() > 0 {
-		t.Errorf("%d calls came to the provider while it had asked for none", within.Load())
+	if ok.Load()+refused.Load() != callers {
+		t.Errorf("%d of %d callers got neither an answer nor a 429", callers-ok.Load()-refused.Load(), callers)
 	}
-	if failed.Load() > 0 {
-		t.Errorf("%d of %d failed although another provider was there", failed.Load(), answered.Load())
+	time.Sleep(time.Until(sent.Add(window + 100*time.Millisecond)))
+	if status, err := agent(t.Context(), client, base, ""); err != nil || status != http.StatusOK {
+		t.Errorf("after the window: status %d, %v", status, err)
+	}
+}
+
+// With another provider there nobody has to wait.
+func TestOneRetryAfterSendsAllToTheNextProvider(t *testing.T) {
+	const callers = 200
+	first := newUpstream(t, status(429, "rate_limit_exceeded", "Retry-After", "60"))
+	second := newUpstream(t, says("second"))
+	base := serveGateway(t, configFile(t, entry{name: "first", url: first.URL, price: 1},
+		entry{name: "second", url: second.URL, price: 2}), nil)
+	client := newClient(t)
+	round := func(n int) {
+		var all sync.WaitGroup
+		for range n {
+			all.Go(func() {
+				if status, err := agent(t.Context(), client, base, ""); err != nil || status != http.StatusOK {
+					t.Errorf("status %d, %v", status, err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	round(1)
+	round(callers)
+	if n := first.calls.Load(); n != 1 {
+		t.Errorf("the limited provider was asked %d times; want once", n)
 	}
 }
 
@@ -226,7 +244,7 @@ func TestOneGreedyKeyDoesNotDelayTheOthers(t *testing.T) {
 				}
 				greedyNo.Add(1)
 				select {
-				case <-time.After(200 * time.Millisecond):
+				case <-time.After(time.Second): // as a client does that was refused
 				case <-ctx.Done():
 				}
 			}
