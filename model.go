@@ -15,7 +15,7 @@ const (
 type Model struct {
 	Provider string  // the entry's name in providers.json: "deepseek"
 	Name     string  // as sent on the wire: "deepseek-flash"
-	Kind     string  // the adapter: openai_compatible, anthropic, gemini, ollama
+	Kind     string  // the adapter: openai_compatible, openai_responses, anthropic, gemini, ollama
 	Tariff   *Tariff // nil: the price is not known
 
 	Context   int // window in tokens; 0: not known

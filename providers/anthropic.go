@@ -136,10 +136,12 @@ func blamesThinking(err error) bool {
 		(strings.Contains(strings.ToLower(e.Message), "thinking") || strings.Contains(strings.ToLower(e.Message), "signature"))
 }
 
-// relayedBody is the client's own body, byte for byte but for the model, whether to
-// stream, and a max_tokens above what the hold was computed with. Caches and
-// signatures depend on the rest.
-func relayedBody(call *gateway.Call) ([]byte, error) {
+func relayedBody(call *gateway.Call) ([]byte, error) { return splicedBody(call, "max_tokens") }
+
+// splicedBody is the client's own body, byte for byte but for the model, whether to
+// stream, and a limit (the field of that name) above what the hold was computed with.
+// Caches and signatures depend on the rest.
+func splicedBody(call *gateway.Call, limit string) ([]byte, error) {
 	raw := call.Request.Raw
 	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
 	if call.Model.Plain {
@@ -162,7 +164,7 @@ func relayedBody(call *gateway.Call) ([]byte, error) {
 			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
 		}
 		to, replaced := fresh[name]
-		if name == "max_tokens" {
+		if name == limit {
 			to, replaced = lowered(string(value), call.MaxTokens)
 		}
 		if replaced {
@@ -189,10 +191,10 @@ func relayedBody(call *gateway.Call) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// lowered is the limit instead of a greater number of tokens.
+// lowered is the limit instead of a greater number of tokens, or of null, which is none.
 func lowered(tokens string, limit int) (string, bool) {
 	n, err := strconv.Atoi(tokens)
-	if limit > 0 && err == nil && n > limit {
+	if limit > 0 && (tokens == "null" || err == nil && n > limit) {
 		return strconv.Itoa(limit), true
 	}
 	return "", false

@@ -259,7 +259,7 @@ func abilitiesOf(kind string) gateway.Abilities {
 	switch kind {
 	case "openai_compatible":
 		a.ImageURL, a.Many, a.Logprobs = true, true, true
-	case "anthropic":
+	case "anthropic", "openai_responses":
 		a.ImageURL, a.Files = true, true
 	case "gemini":
 		a.Files, a.Audio = true, true

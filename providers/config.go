@@ -40,7 +40,7 @@ type Routing struct {
 
 // Entry is one provider.
 type Entry struct {
-	Kind           string                                `json:"kind" jsonschema:"enum=openai_compatible,enum=anthropic,enum=gemini,enum=ollama,description=The wire format"`
+	Kind           string                                `json:"kind" jsonschema:"enum=openai_compatible,enum=openai_responses,enum=anthropic,enum=gemini,enum=ollama,description=The wire format"`
 	EnvKey         string                                `json:"env_key,omitempty" jsonschema:"description=Environment variable of the API key; the provider is left out while it is unset"`
 	EnvHost        string                                `json:"env_host,omitempty" jsonschema:"description=Environment variable of the host, for local servers"`
 	EnvModel       string                                `json:"env_model,omitempty" jsonschema:"description=Environment variable that replaces default_model"`

@@ -68,6 +68,7 @@ type Quirks struct {
 // kinds is the table of wire formats: adding one is a file and a line here.
 var kinds = map[string]func(Settings) (Adapter, error){
 	openAIKind:    newOpenAI,
+	responsesKind: newResponses,
 	anthropicKind: newAnthropic,
 	geminiKind:    newGemini,
 	ollamaKind:    newOllama,

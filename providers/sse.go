@@ -90,6 +90,12 @@ func eventName(name []byte) string {
 		return "message_stop"
 	case "ping":
 		return "ping"
+	case "response.output_text.delta":
+		return "response.output_text.delta"
+	case "response.function_call_arguments.delta":
+		return "response.function_call_arguments.delta"
+	case "response.reasoning_summary_text.delta":
+		return "response.reasoning_summary_text.delta"
 	}
 	return string(name)
 }

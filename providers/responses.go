@@ -1,0 +1,156 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+const responsesKind = "openai_responses"
+
+// openAIMaker marks reasoning that only OpenAI can read.
+const openAIMaker = "openai"
+
+// responses speaks OpenAI's Responses API, which some of its models have as the only one.
+type responses struct {
+	caller
+	header http.Header
+}
+
+func newResponses(s Settings) (Adapter, error) {
+	a := &responses{caller: caller{s}, header: http.Header{}}
+	if s.Key != "" {
+		a.header.Set("Authorization", "Bearer "+s.Key)
+	}
+	return a, nil
+}
+
+// Open sends the request: a Responses body as the client wrote it, anything else
+// translated. A translated request whose effort or earlier reasoning is refused is
+// sent once more without.
+func (a *responses) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+	ask, err := a.ask(call, false)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.send(ctx, call, ask)
+	if err != nil && ask.reasons && blamesReasoning(err) {
+		if ask, err = a.ask(call, true); err != nil {
+			return nil, err
+		}
+		again := *call
+		again.OnSent = nil // the first try told it
+		resp, err = a.send(ctx, &again, ask)
+	}
+	if err != nil {
+		if !ask.relayed {
+			oursOfResponses(err)
+		}
+		return nil, err
+	}
+	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+		return a.whole(ctx, call, ask, resp)
+	}
+	return newResponsesStream(ctx, a, call, ask, resp.Body), nil
+}
+
+// Embed is refused: embeddings are of another route, which openai_compatible speaks.
+func (a *responses) Embed(_ context.Context, call *gateway.Call) (*gateway.Embeddings, error) {
+	return nil, &gateway.Error{Kind: gateway.Unsupported, Provider: a.Name, Model: call.Model.Name, Message: "the provider has no embeddings"}
+}
+
+// responsesAsk is a body to be sent and how to read what it brings.
+type responsesAsk struct {
+	body    []byte
+	relayed bool // the client's own Responses body
+	reasons bool // asking again without effort and earlier reasoning makes a difference
+}
+
+func (a *responses) ask(call *gateway.Call, unreasoning bool) (*responsesAsk, error) {
+	if call.Request.Wire != gateway.WireOpenAIResponses || call.Request.Raw == nil || call.Prefill != "" {
+		return a.translate(call, unreasoning)
+	}
+	const limit = "max_output_tokens"
+	body, err := splicedBody(call, limit)
+	if err != nil {
+		return nil, err
+	}
+	if call.MaxTokens > 0 && !gjson.GetBytes(body, limit).Exists() { // optional here, but the hold is bound to it
+		body = appendField(body, limit, strconv.Itoa(call.MaxTokens))
+	}
+	return &responsesAsk{body: body, relayed: true}, nil
+}
+
+func (a *responses) send(ctx context.Context, call *gateway.Call, ask *responsesAsk) (*http.Response, error) {
+	header := a.header
+	if ask.relayed && len(call.Request.Forward) > 0 {
+		header = a.header.Clone()
+		for name, value := range call.Request.Forward {
+			header.Set(name, value)
+		}
+	}
+	return a.post(ctx, call, a.BaseURL+"/responses", header, ask.body)
+}
+
+// whole reads an answer that is one JSON body, as a stream would have given it.
+func (a *responses) whole(ctx context.Context, call *gateway.Call, ask *responsesAsk, resp *http.Response) (gateway.Stream, error) {
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+	defer stop()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
+	if err != nil {
+		return nil, a.brokenRead(ctx, call, err)
+	}
+	if body = bytes.TrimSpace(body); bytes.HasPrefix(body, []byte("event:")) || bytes.HasPrefix(body, []byte("data:")) {
+		// Events under a wrong content type.
+		events := bytes.NewReader(append(body, "\n\n"...))
+		return newResponsesStream(ctx, a, call, ask, io.NopCloser(events)), nil
+	}
+	s := newResponsesStream(ctx, a, call, ask, io.NopCloser(bytes.NewReader(nil)))
+	if failure := s.answer(body); failure != nil {
+		failure.Rate = rateOf(resp.Header)
+		return nil, failure
+	}
+	return s, nil
+}
+
+// refusedHere says whether a provider found a request itself at fault.
+func refusedHere(err error) (*gateway.Error, bool) {
+	var e *gateway.Error
+	ok := errors.As(err, &e) && e.Status == http.StatusBadRequest && (e.Kind == gateway.Invalid || e.Kind == gateway.Unsupported)
+	return e, ok
+}
+
+// blamesReasoning says whether a refusal is about the effort or about reasoning of an
+// earlier turn, which another key or model cannot read.
+func blamesReasoning(err error) bool {
+	e, refused := refusedHere(err)
+	if !refused {
+		return false
+	}
+	text := strings.ToLower(e.Code + " " + e.Param + " " + e.Message)
+	return strings.Contains(text, "reasoning") || strings.Contains(text, "encrypted")
+}
+
+// oursOfResponses marks a refusal of a field that our translation wrote and that no
+// Chat Completions request has in this form: another provider may take the request.
+func oursOfResponses(err error) {
+	e, refused := refusedHere(err)
+	if !refused {
+		return
+	}
+	text := strings.ToLower(e.Param + " " + e.Code)
+	for _, word := range [...]string{"max_output_tokens", "include", "store", "reasoning", "encrypted", "unknown_parameter"} {
+		if strings.Contains(text, word) {
+			e.Kind = gateway.Unsupported
+		}
+	}
+}

@@ -1,0 +1,463 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// responsesStreams are the stream fixtures of this format with what they must fold to.
+var responsesStreams = map[string]struct {
+	text, reasoning string
+	calls           []gateway.ToolCall
+	thinking        []gateway.Thinking
+	finish          gateway.Finish
+	native          string
+	ends            string // the event before which no cut is complete
+}{
+	"text": {text: "Hi there.", reasoning: "Greeting.", finish: "stop", native: "completed", ends: "event: response.completed",
+		thinking: []gateway.Thinking{{Maker: "openai", Model: "m", Text: "Greeting.", Signature: "b3BhcXVlMg=="}}},
+	"tools": {calls: []gateway.ToolCall{{ID: "call_a", Name: "shell", Arguments: `{"command":["ls"]}`}}, finish: "tool_calls",
+		native: "completed", ends: "event: response.completed"},
+	"incomplete": {text: "Hi", finish: "length", native: "max_output_tokens", ends: "event: response.incomplete"},
+	"failed":     {},
+}
+
+var responsesCounts = gateway.Usage{Fresh: 32, CachedRead: 64, Output: 30, Reasoning: 12, Reported: true}
+
+func responsesFixture(t testing.TB, name string) []byte {
+	return fixture(t, "openai-responses/stream."+name+".sse")
+}
+
+func responsesAdapter(s Settings) *responses {
+	s.Name, s.Kind = "p", responsesKind
+	a, _ := newResponses(s)
+	return a.(*responses)
+}
+
+func responsesReader(r io.Reader, ask responsesAsk) *responsesStream {
+	return newResponsesStream(context.Background(), responsesAdapter(Settings{}), testCall(), &ask, io.NopCloser(r))
+}
+
+func TestResponsesStreamsFoldAsExpected(t *testing.T) {
+	for name, want := range responsesStreams {
+		raw := responsesFixture(t, name)
+		for _, r := range []io.Reader{bytes.NewReader(raw), iotest.OneByteReader(bytes.NewReader(raw))} {
+			got, err := gateway.Collect(responsesReader(r, responsesAsk{}))
+			c := got.Choices[0]
+			if c.Text != want.text || c.Reasoning != want.reasoning || c.Finish != want.finish || c.Native != want.native ||
+				!reflect.DeepEqual(c.ToolCalls, want.calls) || !reflect.DeepEqual(c.Thinking, want.thinking) {
+				t.Errorf("%s: %+v", name, c)
+			}
+			if got.Meta.ID != "resp_Fx1" || got.Meta.Created != 1795420800 {
+				t.Errorf("%s: %+v", name, got.Meta)
+			}
+			if name == "failed" {
+				var e *gateway.Error
+				if !errors.As(err, &e) || e.Kind != gateway.RateLimited || e.RetryAfter != 3*time.Second || !e.Sent {
+					t.Errorf("%s: %+v", name, e)
+				}
+			} else if err != nil || got.Usage != responsesCounts {
+				t.Errorf("%s: %+v, %v", name, got.Usage, err)
+			}
+		}
+	}
+}
+
+func TestCutResponsesAreNeverCompleteTooEarly(t *testing.T) {
+	for name, want := range responsesStreams {
+		raw := responsesFixture(t, name)
+		end := bytes.Index(raw, []byte(want.ends))
+		for n := range raw {
+			got, err := gateway.Collect(responsesReader(bytes.NewReader(raw[:n]), responsesAsk{}))
+			if err == nil && (name == "failed" || n < end) {
+				t.Fatalf("%s cut at %d is complete", name, n)
+			}
+			if !strings.HasPrefix(want.text, got.Choices[0].Text) {
+				t.Fatalf("%s cut at %d: %q is no prefix of %q", name, n, got.Choices[0].Text, want.text)
+			}
+			if err != nil && gateway.KindOf(err) != gateway.Unavailable && name != "failed" {
+				t.Fatalf("%s cut at %d: %v", name, n, err)
+			}
+		}
+	}
+}
+
+// Servers differ in which events they send. The answer is the same.
+func TestResponsesInOtherOrders(t *testing.T) {
+	const done = `data: {"type":"response.completed","response":{"status":"completed","output":%}}` + "\n\n"
+	call := `{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":1}"}`
+	for name, c := range map[string]struct {
+		events string
+		want   gateway.Choice
+	}{
+		"only the end": {strings.Replace(done, "%", `[{"type":"message","content":[{"type":"output_text","text":"a"},{"type":"refusal","refusal":"no"}]},`+call+`]`, 1),
+			gateway.Choice{Text: "a", Refusal: "no", ToolCalls: []gateway.ToolCall{{ID: "c", Name: "f", Arguments: `{"a":1}`}}, Finish: "tool_calls"}},
+		"only whole items": {`data: {"type":"response.output_item.done","output_index":0,"item":` + call + "}\n\n" + strings.Replace(done, "%", "["+call+"]", 1),
+			gateway.Choice{ToolCalls: []gateway.ToolCall{{ID: "c", Name: "f", Arguments: `{"a":1}`}}, Finish: "tool_calls"}},
+		"a call without arguments": {strings.Replace(done, "%", `[{"type":"function_call","call_id":"c","name":"f","arguments":""}]`, 1),
+			gateway.Choice{ToolCalls: []gateway.ToolCall{{ID: "c", Name: "f", Arguments: `{}`}}, Finish: "tool_calls"}},
+		"a custom call": {strings.Replace(done, "%", `[{"type":"custom_tool_call","call_id":"c","name":"f","input":"a \"b\""}]`, 1),
+			gateway.Choice{ToolCalls: []gateway.ToolCall{{ID: "c", Name: "f", Arguments: `{"input":"a \"b\""}`}}, Finish: "tool_calls"}},
+		"bare deltas": {`data: {"type":"response.output_text.delta","output_index":3,"delta":"x\n"}` + "\n\n" + `data: {"type":"response.refusal.delta","delta":"no"}` + "\n\n" +
+			`data: {"type":"response.new_thing","delta":{}}` + "\n\n" + strings.Replace(done, "%", `[]`, 1) + "data: [DONE]\n\n",
+			gateway.Choice{Text: "x\n", Refusal: "no", Finish: "stop"}},
+		"a summary of two parts": {`data: {"type":"response.reasoning_summary_text.delta","delta":"a"}` + "\n\n" + `data: {"type":"response.reasoning_summary_part.added","summary_index":1}` + "\n\n" +
+			`data: {"type":"response.reasoning_summary_text.delta","summary_index":1,"delta":"b"}` + "\n\n" + strings.Replace(done, "%", `[]`, 1),
+			gateway.Choice{Reasoning: "a\n\nb", Finish: "stop"}},
+	} {
+		got, err := gateway.Collect(responsesReader(strings.NewReader(c.events), responsesAsk{}))
+		c.want.Native = "completed"
+		if err != nil || !reflect.DeepEqual(got.Choices[0], c.want) {
+			t.Errorf("%s: %+v, %v", name, got.Choices[0], err)
+		}
+	}
+}
+
+func TestResponsesFailuresAreClassified(t *testing.T) {
+	failed := func(code string) string {
+		return `data: {"type":"response.failed","response":{"status":"failed","error":{"code":"` + code + `","message":"x"},"usage":{"input_tokens":7}}}` + "\n\n"
+	}
+	for events, kind := range map[string]gateway.Kind{
+		failed("server_error"):            gateway.Unavailable,
+		failed("context_length_exceeded"): gateway.ContextLength,
+		failed("insufficient_quota"):      gateway.ProviderBilling,
+		failed("invalid_prompt"):          gateway.ContentFiltered,
+		`data: {"type":"response.failed","response":{"error":null}}` + "\n\n":                          gateway.Unavailable,
+		`data: {"type":"response.cancelled","response":{}}` + "\n\n":                                   gateway.Unavailable,
+		"event: error\ndata: {\"code\":\"server_is_overloaded\",\"message\":\"x\",\"param\":null}\n\n": gateway.Overloaded,
+		`data: {"type":"error","error":{"code":"rate_limit_exceeded"}}` + "\n\n":                       gateway.RateLimited,
+		`data: {"error":{"type":"invalid_request_error","message":"x"}}` + "\n\n":                      gateway.Invalid,
+		"data: <html>\n\n": gateway.BadAnswer,
+		"data: [DONE]\n\n": gateway.Unavailable,
+	} {
+		_, err := gateway.Collect(responsesReader(strings.NewReader(events), responsesAsk{}))
+		var e *gateway.Error
+		if !errors.As(err, &e) || e.Kind != kind || !e.Sent {
+			t.Errorf("%s: %+v", events, e)
+		}
+		if strings.Contains(events, "input_tokens") && (e.Usage == nil || e.Usage.Fresh != 7) {
+			t.Errorf("%s: usage %+v", events, e.Usage)
+		}
+	}
+}
+
+func TestRelayedResponsesEventsAreTheSameBytes(t *testing.T) {
+	for _, name := range []string{"text", "tools", "incomplete"} {
+		raw := responsesFixture(t, name)
+		s := responsesReader(bytes.NewReader(raw), responsesAsk{relayed: true})
+		var out bytes.Buffer
+		for {
+			c, err := s.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.WriteString("event: " + c.Event + "\ndata: " + string(c.Raw) + "\n\n")
+		}
+		if !bytes.Equal(out.Bytes(), raw) {
+			t.Errorf("%s differs:\n%s", name, out.Bytes())
+		}
+	}
+}
+
+func FuzzResponsesStream(f *testing.F) {
+	for name := range responsesStreams {
+		f.Add(responsesFixture(f, name))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		whole, err := gateway.Collect(responsesReader(bytes.NewReader(raw), responsesAsk{}))
+		again, err2 := gateway.Collect(responsesReader(iotest.OneByteReader(bytes.NewReader(raw)), responsesAsk{}))
+		if (err == nil) != (err2 == nil) || whole.Choices[0].Text != again.Choices[0].Text {
+			t.Fatalf("cutting changes the answer: %v %v", err, err2)
+		}
+		if err == nil && whole.Choices[0].Finish == "" {
+			t.Fatal("complete without an end")
+		}
+		if u := whole.Usage; u.Fresh < 0 || u.CacheWrite5m < 0 || u.Output < u.Reasoning {
+			t.Fatalf("%+v", u)
+		}
+	})
+}
+
+func BenchmarkResponsesStream(b *testing.B) {
+	event := []byte("event: response.output_text.delta\n" + `data: {"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":" light","logprobs":[],"sequence_number":9}` + "\n\n")
+	s := responsesReader(&endless{event: event}, responsesAsk{})
+	b.SetBytes(int64(len(event)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// responsesServer answers with each of answers in turn and keeps what it was sent.
+func responsesServer(t *testing.T, answers ...answered) (*responses, *[]string) {
+	t.Helper()
+	bodies := &[]string{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		*bodies = append(*bodies, string(body))
+		a := answers[min(len(*bodies), len(answers))-1]
+		if r.URL.Path != "/v1/responses" || r.Header.Get("Authorization") != "Bearer sk-1" {
+			a.status = http.StatusTeapot
+		}
+		w.Header().Set("Content-Type", a.kind)
+		w.WriteHeader(a.status)
+		io.WriteString(w, a.body)
+	}))
+	t.Cleanup(srv.Close)
+	return responsesAdapter(Settings{BaseURL: srv.URL + "/v1", Key: "sk-1", Client: NewClient(), State: NewState(8, time.Minute)}), bodies
+}
+
+func responsesOpen(t *testing.T, a *responses, call *gateway.Call) (*gateway.Completion, error) {
+	t.Helper()
+	s, err := a.Open(t.Context(), call)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return gateway.Collect(s)
+}
+
+func events(t *testing.T, name string) answered {
+	return answered{200, "text/event-stream", string(responsesFixture(t, name))}
+}
+
+func TestWholeResponses(t *testing.T) {
+	a, bodies := responsesServer(t, answered{200, "application/json", string(fixture(t, "openai-responses/response.text.json"))}, events(t, "text"))
+	for range 2 { // the second time the server streams although it was asked not to
+		call := claudeCall("gpt-5-pro", &gateway.Chat{Messages: said("Hi")})
+		call.Model.Plain = true
+		got, err := responsesOpen(t, a, call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := got.Choices[0]
+		if c.Text != "Hi there." || c.Reasoning != "Greeting." || c.Finish != "stop" || len(c.Thinking) != 1 || got.Usage != responsesCounts || got.Meta.ID != "resp_Fx1" {
+			t.Errorf("%+v", got)
+		}
+	}
+	if gjson.Get((*bodies)[0], "stream").Raw != "false" {
+		t.Errorf("%s", (*bodies)[0])
+	}
+	for body, kind := range map[string]gateway.Kind{
+		`{"error":{"code":"server_is_overloaded"}}`:                  gateway.Overloaded,
+		`{"status":"failed","error":{"code":"rate_limit_exceeded"}}`: gateway.RateLimited,
+		`{"status":"failed","error":null}`:                           gateway.Unavailable,
+		`{"status":"in_progress","output":[]}`:                       gateway.BadAnswer,
+		`<html>`:                                                     gateway.BadAnswer,
+	} {
+		if failure := responsesReader(strings.NewReader(""), responsesAsk{}).answer([]byte(body)); failure == nil || failure.Kind != kind {
+			t.Errorf("%s: %v", body, failure)
+		}
+	}
+}
+
+func responsesRelay(raw string) *gateway.Call {
+	return &gateway.Call{Model: &gateway.Model{Provider: "p", Name: "gpt-5-codex"},
+		Request: &gateway.Request{Wire: gateway.WireOpenAIResponses, Raw: []byte(raw)}}
+}
+
+// Bodies of this format pass byte for byte but for the model and the stream.
+func TestResponsesBodiesAreRelayed(t *testing.T) {
+	for _, name := range []string{"simple", "codex_like", "previous"} {
+		raw := string(fixture(t, "openai-responses/request."+name+".json"))
+		a, bodies := responsesServer(t, events(t, "tools"))
+		if _, err := responsesOpen(t, a, responsesRelay(raw)); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSpace(strings.Replace(raw, `"gateway-auto"`, `"gpt-5-codex"`, 1))
+		if !strings.Contains(want, `"stream"`) {
+			want = strings.TrimSuffix(want, "}") + `,"stream":true}`
+		}
+		if (*bodies)[0] != want {
+			t.Errorf("%s changed: %s", name, (*bodies)[0])
+		}
+	}
+	for _, c := range []struct{ raw, want string }{
+		{`{"model":"a", "x" : 1e400}`, `{"model":"gpt-5-codex", "x" : 1e400,"stream":true,"max_output_tokens":8}`},
+		{`{"stream":false,"model":"a","max_output_tokens":9}`, `{"stream":true,"model":"gpt-5-codex","max_output_tokens":8}`},
+		{`{"max_output_tokens":null}`, `{"max_output_tokens":8,"model":"gpt-5-codex","stream":true}`},
+		{`{"max_output_tokens":7}`, `{"max_output_tokens":7,"model":"gpt-5-codex","stream":true}`},
+	} {
+		call := responsesRelay(c.raw)
+		call.MaxTokens = 8
+		if ask, err := responsesAdapter(Settings{}).ask(call, false); err != nil || string(ask.body) != c.want {
+			t.Errorf("%s: %v\n got %s\nwant %s", c.raw, err, ask.body, c.want)
+		}
+	}
+}
+
+func responsesBody(t testing.TB, model string, chat *gateway.Chat) string {
+	t.Helper()
+	ask, err := responsesAdapter(Settings{}).translate(claudeCall(model, chat), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ask.body)
+}
+
+func TestNormalFormBecomesAResponsesBody(t *testing.T) {
+	alone := false
+	chat := &gateway.Chat{MaxTokens: 500, Temperature: "0.2", Effort: "minimal", User: "u", ParallelTools: &alone, ToolChoice: gateway.ToolChoice{Mode: "named", Name: "f"},
+		Tools:  []gateway.Tool{{Name: "f", Description: "d", Parameters: json.RawMessage(`{"type":"object"}`), Strict: true}, {Name: "g"}},
+		Format: gateway.Format{Mode: "json_schema", Name: "n", Schema: json.RawMessage(`{"type":"object"}`), Strict: true},
+		Messages: []gateway.Message{
+			{Speaker: gateway.System, Parts: texts("Be brief.")},
+			{Speaker: gateway.User, Parts: []gateway.Part{{Text: "See"}, {Kind: gateway.ImagePart, MIME: "image/png", Data: "QQ==", Detail: "low"},
+				{Kind: gateway.ImagePart, URL: "https://a.example/b.png"}, {Kind: gateway.FilePart, MIME: "application/pdf", Data: "QQ==", Name: "a.pdf"}, {Kind: gateway.FilePart, FileID: "file-1"}}},
+			{Speaker: gateway.Assistant, Parts: texts("Looking."), ToolCalls: []gateway.ToolCall{{ID: "call_1", Name: "f", Arguments: `{"a":1}`}, {ID: "call_2", Name: "g"}},
+				Thinking: []gateway.Thinking{{Maker: "openai", Model: "gpt-5.1", Text: "hm", Signature: "U2ln"}, {Maker: "openai", Model: "other", Signature: "x"}, {Maker: "anthropic", Signature: "y"}}},
+			{Speaker: gateway.ToolSays, ToolCallID: "call_1", Parts: texts("out")},
+			{Speaker: gateway.ToolSays, ToolCallID: "call_2", Parts: []gateway.Part{{Text: "a"}, {Text: "b"}}},
+			{Speaker: gateway.Assistant, Refusal: "no"},
+		}}
+	want := `{"model":"gpt-5.1","input":[{"type":"message","role":"developer","content":[{"type":"input_text","text":"Be brief."}]},` +
+		`{"type":"message","role":"user","content":[{"type":"input_text","text":"See"},{"type":"input_image","image_url":"data:image/png;base64,QQ==","detail":"low"},` +
+		`{"type":"input_image","image_url":"https://a.example/b.png"},{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,QQ=="},{"type":"input_file","file_id":"file-1"}]},` +
+		`{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"U2ln"},` +
+		`{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Looking."}]},` +
+		`{"type":"function_call","call_id":"call_1","name":"f","arguments":"{\"a\":1}"},{"type":"function_call","call_id":"call_2","name":"g","arguments":"{}"},` +
+		`{"type":"function_call_output","call_id":"call_1","output":"out"},` +
+		`{"type":"function_call_output","call_id":"call_2","output":[{"type":"input_text","text":"a"},{"type":"input_text","text":"b"}]},` +
+		`{"type":"message","role":"assistant","content":[{"type":"refusal","refusal":"no"}]}],` +
+		`"tools":[{"type":"function","name":"f","description":"d","parameters":{"type":"object"},"strict":true},{"type":"function","name":"g","parameters":{"type":"object","properties":{}},"strict":false}],` +
+		`"tool_choice":{"type":"function","name":"f"},"parallel_tool_calls":false,` +
+		`"text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"},"strict":true}},` +
+		`"reasoning":{"effort":"low"},"include":["reasoning.encrypted_content"],"max_output_tokens":500,"user":"u","store":false,"stream":true}`
+	if got := responsesBody(t, "gpt-5.1", chat); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	plain := &gateway.Chat{Messages: []gateway.Message{{Speaker: gateway.System, Parts: texts("s")}}, Temperature: "0.2", TopP: "0.9", Format: gateway.Format{Mode: "json_object"},
+		Tools: []gateway.Tool{{Name: "f"}}, ToolChoice: gateway.ToolChoice{Allowed: []string{"f"}}}
+	want = `{"model":"gpt-4.1","input":[{"type":"message","role":"system","content":[{"type":"input_text","text":"s"}]}],` +
+		`"tools":[{"type":"function","name":"f","parameters":{"type":"object","properties":{}},"strict":false}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]},` +
+		`"text":{"format":{"type":"json_object"}},"temperature":0.2,"top_p":0.9,"store":false,"stream":true}`
+	if got := responsesBody(t, "gpt-4.1", plain); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestWhatResponsesCannotDoIsUnsupported(t *testing.T) {
+	for name, chat := range map[string]*gateway.Chat{
+		"n":        {N: 2},
+		"logprobs": {Logprobs: true},
+		"stop":     {Stop: []string{"x"}},
+		"audio":    {Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{{Kind: gateway.AudioPart, Data: "QQ=="}}}}},
+	} {
+		if _, err := responsesAdapter(Settings{}).translate(claudeCall("gpt-5", chat), false); gateway.KindOf(err) != gateway.Unsupported {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	call := claudeCall("gpt-5", &gateway.Chat{})
+	call.Prefill = "so"
+	if _, err := responsesAdapter(Settings{}).translate(call, false); gateway.KindOf(err) != gateway.Unsupported {
+		t.Error(err)
+	}
+	if _, err := responsesAdapter(Settings{}).Embed(t.Context(), call); gateway.KindOf(err) != gateway.Unsupported {
+		t.Error(err)
+	}
+}
+
+// Reasoning before a call comes back to the same model and client, and to no other.
+func TestEncryptedReasoningGoesBackWithTheResults(t *testing.T) {
+	sealed := `data: {"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","summary":[],"encrypted_content":"U2ln"}}` + "\n\n"
+	raw := strings.ReplaceAll(string(responsesFixture(t, "tools")), `"output_index":0`, `"output_index":1`)
+	a, bodies := responsesServer(t, answered{200, "text/event-stream", sealed + raw})
+	if _, err := responsesOpen(t, a, claudeCall("gpt-5", &gateway.Chat{Messages: said("ls")})); err != nil {
+		t.Fatal(err)
+	}
+	second := &gateway.Chat{Messages: append(said("ls"),
+		gateway.Message{Speaker: gateway.Assistant, ToolCalls: []gateway.ToolCall{{ID: "call_a", Name: "shell", Arguments: "{}"}}},
+		gateway.Message{Speaker: gateway.ToolSays, ToolCallID: "call_a", Parts: texts("x")})}
+	stranger := claudeCall("gpt-5", second)
+	stranger.Request.Key = "stranger"
+	for i, call := range []*gateway.Call{claudeCall("gpt-5", second), claudeCall("gpt-5.1", second), stranger} {
+		if _, err := responsesOpen(t, a, call); err != nil {
+			t.Fatal(err)
+		}
+		got := gjson.Get((*bodies)[i+1], "input.1")
+		if has := got.Get("type").Str == "reasoning" && got.Get("encrypted_content").Str == "U2ln"; has != (i == 0) {
+			t.Errorf("call %d: %s", i, got.Raw)
+		}
+	}
+}
+
+func TestRefusedReasoningIsLeftOutOnce(t *testing.T) {
+	no := func(param, code string) answered {
+		return answered{400, "application/json", `{"error":{"type":"invalid_request_error","message":"no","param":"` + param + `","code":"` + code + `"}}`}
+	}
+	chat := &gateway.Chat{Messages: said("Hi"), Effort: "none"}
+	a, bodies := responsesServer(t, no("reasoning.effort", "unsupported_value"), events(t, "text"))
+	sent := 0
+	call := claudeCall("gpt-6-luna", chat)
+	call.OnSent = func() { sent++ }
+	if _, err := responsesOpen(t, a, call); err != nil || len(*bodies) != 2 || gjson.Get((*bodies)[1], "reasoning").Exists() || sent != 1 {
+		t.Errorf("%v, %v, sent %d times", err, *bodies, sent)
+	}
+	for _, c := range []struct {
+		refusal answered
+		asked   int
+		kind    gateway.Kind
+	}{
+		{no("reasoning.effort", "unsupported_value"), 2, gateway.Unsupported},
+		{no("max_output_tokens", "integer_below_min_value"), 1, gateway.Unsupported},
+		{no("input[0].content", "invalid_value"), 1, gateway.Invalid},
+		{answered{429, "application/json", `{"error":{"code":"rate_limit_exceeded"}}`}, 1, gateway.RateLimited},
+	} {
+		a, bodies := responsesServer(t, c.refusal)
+		if _, err := responsesOpen(t, a, claudeCall("gpt-5.1", chat)); gateway.KindOf(err) != c.kind || len(*bodies) != c.asked {
+			t.Errorf("%s: %v after %d", c.refusal.body, err, len(*bodies))
+		}
+	}
+}
+
+func FuzzResponsesTranslate(f *testing.F) {
+	for _, n := range []string{"1.basic", "2.tools", "3.schema"} {
+		f.Add(fixture(f, "translate/"+n+".openai.json"))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		chat, err := readChat(raw)
+		if err != nil {
+			return
+		}
+		for _, model := range []string{"gpt-4.1", "gpt-5-pro", "gpt-5.6"} {
+			ask, err := responsesAdapter(Settings{}).translate(claudeCall(model, chat), false)
+			if err != nil {
+				if k := gateway.KindOf(err); k != gateway.Unsupported && k != gateway.Invalid {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if !gjson.ValidBytes(ask.body) {
+				t.Fatalf("not JSON: %s", ask.body)
+			}
+			b := gjson.ParseBytes(ask.body)
+			if b.Get("model").Str != model || b.Get("store").Raw != "false" || !b.Get("input").IsArray() {
+				t.Fatalf("%s", ask.body)
+			}
+			for _, item := range b.Get("input").Array() {
+				if item.Get("type").Str == "" || item.Get("content").Exists() && len(item.Get("content").Array()) == 0 {
+					t.Fatalf("an empty item: %s", ask.body)
+				}
+			}
+		}
+	})
+}
