@@ -57,6 +57,14 @@ func (e *edit) run(top gjson.Result) []byte {
 		switch key.Str {
 		case "reasoning_effort":
 			e.effort = value.Str
+		case "max_completion_tokens":
+			if value.Type == gjson.Number {
+				e.maxTokens = value.Raw // wins over max_tokens
+			}
+		case "max_tokens":
+			if value.Type == gjson.Number && e.maxTokens == "" {
+				e.maxTokens = value.Raw
+			}
 		case "tools":
 			e.tools = true
 		case "response_format":
@@ -69,8 +77,13 @@ func (e *edit) run(top gjson.Result) []byte {
 	if e.tools && e.model.toolsUnthinking {
 		e.effort = "none"
 	}
+	if e.call.MaxTokens > 0 {
+		e.maxTokens = strconv.Itoa(e.call.MaxTokens)
+	}
 	e.out = append(e.out, '{')
-	e.put("model", quoted(e.call.Model.Name))
+	if !top.Get("model").Exists() {
+		e.own("model")
+	}
 	top.ForEach(func(key, value gjson.Result) bool {
 		e.field(key.Str, value)
 		return true
@@ -103,17 +116,8 @@ func quoted(text string) string {
 // field writes one field of the client's body as this provider wants it.
 func (e *edit) field(name string, value gjson.Result) {
 	switch name {
-	case "model", "stream", "stream_options":
-		return
-	case "max_completion_tokens":
-		if value.Type == gjson.Number {
-			e.maxTokens = value.Raw // wins over max_tokens
-		}
-		return
-	case "max_tokens":
-		if value.Type == gjson.Number && e.maxTokens == "" {
-			e.maxTokens = value.Raw
-		}
+	case "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "reasoning_effort":
+		e.own(name)
 		return
 	}
 	if e.drops(name) {
@@ -122,7 +126,6 @@ func (e *edit) field(name string, value gjson.Result) {
 	switch name {
 	case "messages":
 		e.put(name, e.messages(value))
-	case "reasoning_effort": // at the end, with thinking
 	case "tool_choice":
 		e.put(name, e.toolChoice(value))
 	case "functions":
@@ -202,29 +205,43 @@ func choiceOf(value gjson.Result) gjson.Result {
 	return value
 }
 
-// finish writes the fields that are the gateway's to set.
+// own writes a field that is the gateway's to set, where the client had it.
+func (e *edit) own(name string) {
+	switch name {
+	case "model":
+		e.put(name, quoted(e.call.Model.Name))
+	case "max_tokens", "max_completion_tokens":
+		e.limit()
+	case "reasoning_effort":
+		e.thinking()
+	case "stream":
+		e.put(name, strconv.FormatBool(!e.call.Model.Plain))
+	case "stream_options":
+		if !e.call.Model.Plain && !e.q.NoUsageOption {
+			e.put(name, `{"include_usage":true}`)
+		}
+	}
+}
+
+// limit writes the limit on tokens under the name that this provider has for it.
+func (e *edit) limit() {
+	if e.maxTokens == "" {
+		return
+	}
+	field := e.q.MaxTokensField
+	if e.model.reasoning {
+		field = "max_completion_tokens"
+	}
+	if field == "" {
+		field = "max_tokens"
+	}
+	e.put(field, e.maxTokens)
+}
+
+// finish writes what the client did not send and the provider needs.
 func (e *edit) finish() {
-	if e.call.MaxTokens > 0 {
-		e.maxTokens = strconv.Itoa(e.call.MaxTokens)
-	}
-	if e.maxTokens != "" {
-		field := e.q.MaxTokensField
-		if e.model.reasoning {
-			field = "max_completion_tokens"
-		}
-		if field == "" {
-			field = "max_tokens"
-		}
-		e.put(field, e.maxTokens)
-	}
-	e.thinking()
-	if e.call.Model.Plain {
-		e.put("stream", "false")
-	} else {
-		e.put("stream", "true")
-		if !e.q.NoUsageOption {
-			e.put("stream_options", `{"include_usage":true}`)
-		}
+	for _, name := range [...]string{"model", "max_tokens", "reasoning_effort", "stream", "stream_options"} {
+		e.own(name)
 	}
 	for _, params := range [...]map[string]json.RawMessage{e.settings.ModelParams[e.call.Model.Name], e.settings.Params} {
 		for _, name := range sortedKeys(params) {

@@ -94,7 +94,7 @@ func TestUnknownFieldsAreBytesForBytes(t *testing.T) {
 		s.Params = map[string]json.RawMessage{"alpha": json.RawMessage("0"), "top_k": json.RawMessage("4")}
 		s.ModelParams = map[string]map[string]json.RawMessage{"m": {"top_k": json.RawMessage("5")}}
 	})
-	want := `{"model":"m","zeta":123456789012345678901234567890,"messages":[ {"role":"user","content":"é\u00e9","a":1.10} ],"alpha":{"b":1e400},` +
+	want := `{"zeta":123456789012345678901234567890,"model":"m","messages":[ {"role":"user","content":"é\u00e9","a":1.10} ],"alpha":{"b":1e400},` +
 		`"max_tokens":7,"stream":true,"stream_options":{"include_usage":true},"top_k":5}`
 	if string(got) != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
