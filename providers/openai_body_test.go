@@ -193,7 +193,7 @@ func TestNormalFormBecomesABody(t *testing.T) {
 	want := `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QQ=="}}]},` +
 		`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},` +
 		`{"role":"tool","content":"out","tool_call_id":"c"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],` +
-		`"tool_choice":"auto","temperature":0.5,"stop":["a"],"max_tokens":9,"reasoning_effort":"low","stream":true,"stream_options":{"include_usage":true}}`
+		`"tool_choice":"auto","temperature":0.5,"max_tokens":9,"stop":["a"],"reasoning_effort":"low","stream":true,"stream_options":{"include_usage":true}}`
 	if string(got) != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
