@@ -39,9 +39,9 @@ func TestOneRetryAfterCoolsTheProviderForAll(t *testing.T) {
 	const callers, places, window = 500, 50, 2 * time.Second
 	full, limited := make(chan struct{}), make(chan struct{})
 	var sent time.Time // when the 429 went out; valid once limited is closed
-	var early, late atomic.Int64
+	var calls, early, late atomic.Int64
 	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
-		switch n := u.calls.Load(); {
+		switch n := calls.Add(1); {
 		case n < places:
 			<-limited
 			time.Sleep(500 * time.Millisecond) // the 429 is heard before these end and make room
@@ -83,12 +83,8 @@ func TestOneRetryAfterCoolsTheProviderForAll(t *testing.T) {
 	if early.Load() > 0 {
 		t.Errorf("%d calls came to the provider while it had asked for none", early.Load())
 	}
-	if ok.Load()+refused.Load() != callers {
-		t.Errorf("%d of %d callers got neither an answer nor a 429", callers-ok.Load()-refused.Load(), callers)
-	}
-	time.Sleep(time.Until(sent.Add(window + 100*time.Millisecond)))
-	if status, err := agent(t.Context(), client, base, ""); err != nil || status != http.StatusOK {
-		t.Errorf("after the window: status %d, %v", status, err)
+	if ok.Load() != callers || late.Load() == 0 {
+		t.Errorf("%d of %d callers were answered, though the wait was shorter than any of them would give", ok.Load(), callers)
 	}
 }
 
@@ -233,6 +229,7 @@ func TestOneGreedyKeyDoesNotDelayTheOthers(t *testing.T) {
 	var all sync.WaitGroup
 	for range greedy {
 		all.Go(func() {
+			time.Sleep(rand.N(500 * time.Millisecond)) // the processor is shared with them too
 			for ctx.Err() == nil {
 				status, err := agent(ctx, client, base, keys[0])
 				if ctx.Err() != nil {
@@ -244,13 +241,13 @@ func TestOneGreedyKeyDoesNotDelayTheOthers(t *testing.T) {
 				}
 				greedyNo.Add(1)
 				select {
-				case <-time.After(time.Second): // as a client does that was refused
+				case <-time.After(500*time.Millisecond + rand.N(time.Second)): // as a client does that was refused
 				case <-ctx.Done():
 				}
 			}
 		})
 	}
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(700 * time.Millisecond)
 	beside, refusedBeside := rounds(15)
 	cancel()
 	all.Wait()
