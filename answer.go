@@ -73,6 +73,10 @@ type Stream interface {
 	Close() error
 }
 
+// Buffered is implemented by streams that know whether Next would have to wait. True is
+// a hint, not a promise: what is at hand may turn out to hold nothing for the client.
+type Buffered interface{ Buffered() bool }
+
 // Answer is what the router hands to the edge: the one answer to a request.
 type Answer struct {
 	Provider, Model string

@@ -181,6 +181,18 @@ func (l *live) Next() (gateway.Chunk, error) {
 	return l.over(err)
 }
 
+// Buffered implements gateway.Buffered for the goroutine that calls Next.
+func (l *live) Buffered() bool {
+	if l.next != nil || l.err != nil {
+		return false
+	}
+	if l.at < len(l.held) {
+		return true
+	}
+	b, ok := l.stream.(gateway.Buffered)
+	return ok && !l.eof && b.Buffered()
+}
+
 // over books the end of the stream, and lets another attempt continue a broken one if
 // the request chose that.
 func (l *live) over(err error) (gateway.Chunk, error) {

@@ -24,15 +24,25 @@ type sse struct {
 	open  bool // headers are written
 	ended bool
 	err   error
-	buf   []byte
+	buf   []byte // written and not yet sent
 	timer *time.Timer
+	late  *time.Timer // sends buf if the next chunk is not as near as it seemed
 }
+
+// A burst of chunks is sent together: up to so many bytes, and none of it later than
+// this, should the provider not have been as far as it looked.
+const (
+	burstBytes = 4 << 10
+	burstWait  = 2 * time.Millisecond
+)
 
 // newSSE makes a stream that is still closed: nothing is written until Open or until
 // the client has waited so long that it must hear something.
 func newSSE(c *gin.Context, every, wait time.Duration) *sse {
 	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, buf: make([]byte, 0, 1024)}
 	s.timer = time.AfterFunc(every, s.comment) // stopped by end
+	s.late = time.AfterFunc(time.Hour, s.sendLate)
+	s.late.Stop()
 	return s
 }
 
@@ -56,28 +66,45 @@ func (s *sse) comment() {
 		return
 	}
 	s.start()
-	s.flush([]byte(": keep-alive\n\n"))
+	s.buf = append(s.buf, ": keep-alive\n\n"...)
+	s.flush()
 	s.timer.Reset(s.every)
 }
 
-// flush sends b at once. The lock is held.
-func (s *sse) flush(b []byte) {
-	if s.err != nil {
-		return
-	}
-	s.rc.SetWriteDeadline(time.Now().Add(s.wait))
-	if _, s.err = s.c.Writer.Write(b); s.err == nil {
-		s.err = s.rc.Flush()
+func (s *sse) sendLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.flush()
 	}
 }
 
-// send writes what fill appends. It returns the client's failure to read.
-func (s *sse) send(fill func(b []byte) []byte) error {
+// flush sends what is written. The lock is held.
+func (s *sse) flush() {
+	if s.err == nil && len(s.buf) > 0 {
+		s.rc.SetWriteDeadline(time.Now().Add(s.wait))
+		if _, s.err = s.c.Writer.Write(s.buf); s.err == nil {
+			s.err = s.rc.Flush()
+		}
+	}
+	s.buf = s.buf[:0]
+}
+
+// send writes what fill appends, at once unless more follows without waiting. It
+// returns the client's failure to read.
+func (s *sse) send(more bool, fill func(b []byte) []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.start()
-	s.buf = fill(s.buf[:0])
-	s.flush(s.buf)
+	first := len(s.buf) == 0
+	s.buf = fill(s.buf)
+	if more && len(s.buf) < burstBytes {
+		if first {
+			s.late.Reset(burstWait)
+		}
+		return s.err
+	}
+	s.flush()
 	s.timer.Reset(s.every)
 	return s.err
 }
@@ -88,6 +115,7 @@ func (s *sse) end() bool {
 	defer s.mu.Unlock()
 	s.ended = true
 	s.timer.Stop()
+	s.late.Stop()
 	return s.open
 }
 
@@ -128,6 +156,7 @@ func (s *Server) streamChat(c *gin.Context, req *gateway.Request) {
 func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *gateway.Answer) {
 	ev := event(c)
 	w := newChunkWriter("chatcmpl-"+ev.id, ev.begun, answer, req.IncludeUsage)
+	buffered, ok := answer.Stream.(gateway.Buffered)
 	for {
 		chunk, err := answer.Stream.Next()
 		switch {
@@ -142,13 +171,14 @@ func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *g
 			if w.silent(&chunk) {
 				continue
 			}
-			if err := out.send(func(b []byte) []byte { return w.chunk(b, &chunk) }); err != nil {
+			more := ok && buffered.Buffered()
+			if err := out.send(more, func(b []byte) []byte { return w.chunk(b, &chunk) }); err != nil {
 				s.gone(c)
 				return
 			}
 		case errors.Is(err, io.EOF):
 			s.total(ev, answer)
-			out.send(func(b []byte) []byte {
+			out.send(false, func(b []byte) []byte {
 				return append(w.tail(b, ev.usage, receiptOf(req, answer)), "data: [DONE]\n\n"...)
 			})
 			return
@@ -192,7 +222,7 @@ func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int, note
 	if p.err.Kind == gateway.Canceled {
 		return
 	}
-	out.send(func(b []byte) []byte {
+	out.send(false, func(b []byte) []byte {
 		b = append(b, `data: {"error":{"message":`...)
 		if delivered > 0 {
 			b = appendString(b, "The provider failed in the middle of its answer ("+reason(p.err.Kind)+").")

@@ -80,6 +80,11 @@ func (s *openAIStream) Next() (gateway.Chunk, error) {
 	}
 }
 
+// Buffered says whether Next has something without reading from the provider.
+func (s *openAIStream) Buffered() bool {
+	return s.err != nil || s.at < len(s.queue) || s.events.ready()
+}
+
 // end judges the end of input: it is the answer's end only if each choice said so.
 func (s *openAIStream) end(err error) error {
 	if s.complete() && s.ctx.Err() == nil {

@@ -99,3 +99,13 @@ func eventName(name []byte) string {
 	}
 	return string(name)
 }
+
+// ready says whether a whole event with data is at hand, so that Next need not read.
+func (s *sseReader) ready() bool {
+	window := s.lines.buf[s.lines.start:s.lines.end]
+	end := bytes.Index(window, []byte("\n\n"))
+	if end < 0 {
+		end = bytes.Index(window, []byte("\n\r\n"))
+	}
+	return end > 0 && bytes.Contains(window[:end], []byte("data:"))
+}
