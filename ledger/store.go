@@ -36,6 +36,8 @@ type Options struct {
 // Store is the SQLite file. It is safe for concurrent use; one process writes it.
 type Store struct {
 	write *sql.DB // one connection
+	row   *sql.Stmt
+	roll  *sql.Stmt
 	read  *sql.DB
 	lock  *os.File
 }
@@ -81,6 +83,12 @@ func (s *Store) open(path string, opts Options) (err error) {
 	s.write.SetMaxOpenConns(1)
 	if err = s.migrate(); err != nil {
 		return err
+	}
+	if s.row, err = s.write.Prepare(insertRow); err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	if s.roll, err = s.write.Prepare(addRollup); err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	s.read, err = connect(path, "mode=ro", opts)
 	return err
@@ -159,24 +167,15 @@ func (s *Store) Append(ctx context.Context, rows []gateway.Entry) (doubled int, 
 	if err != nil {
 		return 0, fmt.Errorf("writing to the ledger: %w", err)
 	}
-	doubled, err = appendTo(ctx, tx, rows)
+	doubled, err = s.appendTo(ctx, tx, rows)
 	if err := errors.Join(err, end(tx, err)); err != nil {
 		return 0, fmt.Errorf("writing to the ledger: %w", err)
 	}
 	return doubled, nil
 }
 
-func appendTo(ctx context.Context, tx *sql.Tx, rows []gateway.Entry) (doubled int, err error) {
-	row, err := tx.PrepareContext(ctx, insertRow)
-	if err != nil {
-		return 0, err
-	}
-	defer row.Close()
-	roll, err := tx.PrepareContext(ctx, addRollup)
-	if err != nil {
-		return 0, err
-	}
-	defer roll.Close()
+func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, rows []gateway.Entry) (doubled int, err error) {
+	row, roll := tx.StmtContext(ctx, s.row), tx.StmtContext(ctx, s.roll)
 	for i := range rows {
 		e := &rows[i]
 		res, err := row.ExecContext(ctx, columns(e)...)
