@@ -78,6 +78,7 @@ var failures = []struct {
 	{"anthropic/errors/500.api_error", gateway.Unavailable},
 	{"anthropic/errors/504.timeout", gateway.Unavailable},
 	{"anthropic/errors/529.overloaded", gateway.Overloaded},
+	{"anthropic/ingress.error", gateway.Overloaded}, // another gateway of this kind as the provider
 	{"gemini/errors/400.api_key_invalid", gateway.ProviderAuth},
 	{"gemini/errors/400.context_length", gateway.ContextLength},
 	{"gemini/errors/400.failed_precondition", gateway.ProviderAuth},
