@@ -32,7 +32,11 @@ func (p *play) begin() {
 }
 
 func (p *play) end() {
-	p.bill.Cut = !p.watch()
+	ended := p.watch()
+	p.bill.Cut = !ended || p.r.Context().Err() != nil
+	if ended && p.bill.Cut { // the watch was ended in the very moment between the two
+		p.server.books.note(p.bill.ID, Closed, time.Now())
+	}
 	if p.bill.Cut && p.server.config.BillsInFull {
 		p.bill.Usage = p.full
 	}
