@@ -6,17 +6,21 @@ import (
 )
 
 // places finds how many calls a provider takes at once when it answers 429 and tells
-// nothing. A refusal while n are in flight says that n were one too many: the limit
-// ratchets down to the true one within a round trip, however large the burst was.
-// It grows by one after every growAfter × limit answers without a refusal, so that a
-// probe above a hidden limit of 32 costs one 429 in some hundreds of calls.
+// nothing. The refusals of the first burst ratchet the limit down to what was in
+// flight when they came back, which may be too low, since good answers come back in
+// between. So it then grows by a quarter a round until the next refusal, and from
+// there by one after every growAfter × limit answers: a probe above a hidden limit of
+// 32 costs one 429 in some hundreds of calls.
 //
 // The routing reference (section 5) proposes to halve a rate and add 5 % a minute. For
 // a limit on calls at once that leaves half of the provider unused for minutes; for a
 // limit on a rate, fewer at once slow the rate as well.
 type places struct {
-	limit  int // 0: none known
-	served int // answers since it last changed
+	limit  int  // 0: none known
+	served int  // answers since it last changed
+	grown  bool // since the first burst
+	near   bool // a refusal came after growth: the true limit is close
+	before int  // the limit before the growth that is being tried; 0: none is
 }
 
 const growAfter = 8
@@ -24,8 +28,15 @@ const growAfter = 8
 // refused notes a bare 429 that came back while so many, itself included, were in flight.
 func (p *places) refused(inFlight int) {
 	n := max(1, inFlight-1)
-	if p.limit == 0 || n < p.limit {
-		p.limit, p.served = n, 0
+	switch {
+	case p.limit == 0 || !p.grown:
+		if p.limit == 0 || n < p.limit {
+			p.limit, p.served = n, 0
+		}
+	case p.before > 0: // the growth was too much: undo it
+		p.limit, p.before, p.served, p.near = p.before, 0, 0, true
+	case p.served >= 2: // an earlier one is of the same overshoot
+		p.limit, p.served, p.near = max(1, p.limit-1), 0, true
 	}
 }
 
@@ -34,8 +45,12 @@ func (p *places) answered(full bool) {
 	if p.limit == 0 || !full {
 		return
 	}
-	if p.served++; p.served >= growAfter*p.limit {
-		p.limit, p.served = p.limit+1, 0
+	p.served++
+	switch {
+	case !p.near && p.served >= p.limit:
+		p.before, p.limit, p.served, p.grown = p.limit, p.limit+max(1, p.limit/4), 0, true
+	case p.near && p.served >= growAfter*p.limit:
+		p.before, p.limit, p.served = p.limit, p.limit+1, 0
 	}
 }
 

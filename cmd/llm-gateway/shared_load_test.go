@@ -118,7 +118,7 @@ func TestOneRetryAfterSendsAllToTheNextProvider(t *testing.T) {
 // gateway finds that out and keeps it busy, without being refused all the time.
 func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 	const places, agents, service = 32, 500, 100 * time.Millisecond
-	const learning, measured = 2 * time.Second, 3 * time.Second
+	const learning, measured = 5 * time.Second, 3 * time.Second
 	var inFlight, refused, served, counted atomic.Int64
 	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
 		defer inFlight.Add(-1)
