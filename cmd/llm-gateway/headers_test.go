@@ -266,10 +266,10 @@ func TestReceiptHeader(t *testing.T) {
 	}
 }
 
-// The receipt of a race has both attempts.
+// The receipt of a race has both attempts. The winner takes a moment, so that the loser has left.
 func TestReceiptOfARaceHasTheLoser(t *testing.T) {
 	for _, stream := range []bool{false, true} {
-		base, _, _ := twoProviders(t, saysAfter(400*time.Millisecond, "first"), says("second"))
+		base, _, _ := twoProviders(t, saysAfter(400*time.Millisecond, "first"), saysAfter(50*time.Millisecond, "second"))
 		for range 10 {
 			a := askWith(t, base, stream, "X-Gateway-Hedge", "force", "X-Gateway-Receipt", "1")
 			lines := a.receipt(t)
