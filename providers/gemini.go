@@ -69,7 +69,7 @@ func (a *gemini) send(ctx context.Context, call *gateway.Call, chat *gateway.Cha
 
 func blamesSignature(err error) bool {
 	var e *gateway.Error
-	return errors.As(err, &e) && e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "thought signature")
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest && strings.Contains(strings.ReplaceAll(strings.ToLower(e.Message), "_", " "), "thought signature")
 }
 
 // geminiStream decodes GenerateContentResponse objects.

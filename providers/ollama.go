@@ -70,11 +70,10 @@ type ollamaStream struct {
 	lines *lineReader
 	body  io.Closer
 
-	tools  []gateway.ToolDelta
-	calls  int
-	reason strings.Builder
-	meta   bool
-	err    error
+	tools []gateway.ToolDelta
+	calls int
+	meta  bool
+	err   error
 }
 
 // Next returns the next chunk; see gateway.Stream.
@@ -111,7 +110,6 @@ func (s *ollamaStream) decode(line []byte) (gateway.Chunk, *gateway.Error) {
 	var c gateway.Chunk
 	message := top.Get("message")
 	c.Text, c.Reasoning = owned(message.Get("content")), owned(message.Get("thinking"))
-	s.reason.WriteString(c.Reasoning)
 	if calls := message.Get("tool_calls"); calls.IsArray() {
 		s.tools = s.tools[:0]
 		calls.ForEach(func(_, t gjson.Result) bool {
