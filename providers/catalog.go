@@ -264,7 +264,7 @@ func abilitiesOf(kind string) gateway.Abilities {
 	case "gemini":
 		a.Files, a.Audio = true, true
 	case "ollama":
-		a.ToolForce, a.Logprobs = false, true
+		a.ToolForce = false
 	}
 	return a
 }

@@ -149,6 +149,9 @@ func (m geminiModel) thinking(effort string) string {
 func geminiTools(chat *gateway.Chat) []string {
 	var out []string
 	for _, t := range chat.Tools {
+		if allowed := chat.ToolChoice.Allowed; len(allowed) > 0 && !slices.Contains(allowed, t.Name) {
+			continue
+		}
 		var w objectWriter
 		w.put("name", quoted(t.Name))
 		putText(&w, "description", t.Description)

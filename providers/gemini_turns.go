@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -35,6 +36,9 @@ func (t *geminiTurns) add(messages []gateway.Message) error {
 				}
 			}
 		case gateway.ToolSays:
+			if slices.ContainsFunc(m.Parts, func(p gateway.Part) bool { return p.Kind != gateway.TextPart }) {
+				return cannot(t.call, "images in tool results")
+			}
 			t.turn("user", true)
 			t.result(m)
 		case gateway.Assistant:

@@ -379,3 +379,19 @@ func FuzzNativeTranslate(f *testing.F) {
 		}
 	})
 }
+
+func TestGeminiNarrowsToolsAndRefusesImagesInResults(t *testing.T) {
+	a := &gemini{caller: caller{Settings{Kind: geminiKind}}}
+	call := nativeCall("gemini-3.8-flash")
+	chat, _ := call.Request.Chat()
+	chat.Tools = []gateway.Tool{{Name: "f"}, {Name: "g"}}
+	chat.ToolChoice = gateway.ToolChoice{Mode: "auto", Allowed: []string{"g"}}
+	got, err := a.translate(call, chat, false)
+	if names := gjson.GetBytes(got, "tools.0.functionDeclarations.#.name").Raw; err != nil || names != `["g"]` {
+		t.Errorf("%s, %v", names, err)
+	}
+	chat.Messages[2].Parts = []gateway.Part{{Kind: gateway.ImagePart, MIME: "image/png", Data: "QQ=="}}
+	if _, err := a.translate(call, chat, false); gateway.KindOf(err) != gateway.Unsupported {
+		t.Errorf("an image in a result: %v; it must not be dropped silently", err)
+	}
+}
