@@ -314,6 +314,7 @@ func TestPanicsLoseOnlyTheirOwn(t *testing.T) {
 			if i == 500 {
 				s.root.Send(s.router, begin{nil}) // makes the router itself panic
 				s.root.Send(s.ledger, book{done: nil, entry: gateway.Entry{Request: "x"}})
+				s.tell(refused{}) // and again, in another of its events
 			}
 		}
 		wg.Wait()
