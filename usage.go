@@ -14,6 +14,10 @@ type Usage struct {
 	// zero, or an estimate of ours, and the ledger marks the row as estimated.
 	Reported bool
 
+	// PromptUnknown is true when a report left the prompt's size out (Ollama does for a
+	// prompt that it had cached); Fresh is then 0 until it is estimated.
+	PromptUnknown bool
+
 	// Billed is what the provider itself says it charged (OpenRouter does); it
 	// replaces the tariff when HasBilled is true, also when it is zero.
 	Billed    Microcents

@@ -111,14 +111,17 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 		u = *err.Usage
 	}
 	if err == nil && u.Reported {
-		return u, gateway.UsageReported
+		if !u.PromptUnknown {
+			return u, gateway.UsageReported
+		}
+		u.Fresh = a.promptEstimate()
+		return u, gateway.UsageEstimated
 	}
 	if !a.wasSent(err) || err != nil && refusedUnbilled(err) {
 		return gateway.Usage{}, gateway.UsageNone
 	}
 	if u.Prompt() == 0 {
-		req := a.job.req
-		u.Fresh = a.sys.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
+		u.Fresh = a.promptEstimate()
 	}
 	if req := a.job.req; req.Embed == nil {
 		u.Output = max(u.Output, a.sys.cfg.Estimate.Text(t.bytes))
@@ -128,6 +131,11 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 	}
 	u.Reported = false
 	return u, gateway.UsageEstimated
+}
+
+func (a *attempt) promptEstimate() int {
+	req := a.job.req
+	return a.sys.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
 }
 
 // wholeAnswer is what a provider that goes on generating is expected to bill.

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"sync"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"gateway"
@@ -33,15 +35,7 @@ type ledgerActor struct {
 func (l *ledgerActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case book:
-		self := c.Self()
-		l.sys.rows.Add(1)
-		l.sys.cfg.Books.Submit(m.entry, func(err error) {
-			defer l.sys.rows.Done()
-			if m.done != nil {
-				m.done(err)
-			}
-			l.sys.root.Send(self, booked{m.entry, err})
-		})
+		l.book(c.Self(), m)
 	case booked:
 		l.add(m)
 	case askSpend:
@@ -51,6 +45,35 @@ func (l *ledgerActor) Receive(c actor.Context) {
 		}
 		m.reply <- out
 	}
+}
+
+// book hands a row to the books. Whoever waits for it hears of it in every case, also
+// when something here panics: that row is then lost, which is an alarm, and its request
+// does not wait for a settlement that never comes.
+func (l *ledgerActor) book(self *actor.PID, m book) {
+	var once sync.Once
+	l.sys.rows.Add(1)
+	answer := func(err error) {
+		once.Do(func() {
+			defer l.sys.rows.Done()
+			if m.done != nil {
+				m.done(err)
+			}
+		})
+	}
+	answered := false
+	defer func() {
+		if !answered {
+			err := gateway.Errorf(gateway.Internal, "the row was not booked")
+			answer(err)
+			l.sys.root.Send(self, booked{m.entry, err})
+		}
+	}()
+	l.sys.cfg.Books.Submit(m.entry, func(err error) {
+		answer(err)
+		l.sys.root.Send(self, booked{m.entry, err})
+	})
+	answered = true
 }
 
 func (l *ledgerActor) add(m booked) {

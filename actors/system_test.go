@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"gateway"
 	"gateway/route"
 )
@@ -313,8 +315,11 @@ func TestPanicsLoseOnlyTheirOwn(t *testing.T) {
 			})
 			if i == 500 {
 				s.root.Send(s.router, begin{nil}) // makes the router itself panic
-				s.root.Send(s.ledger, book{done: nil, entry: gateway.Entry{Request: "x"}})
-				s.tell(refused{}) // and again, in another of its events
+				s.tell(refused{})                 // and again, in another of its events
+				for _, host := range hosts(t, s) {
+					s.root.Send(host, try{})   // a provider actor panics, and its report makes the router panic
+					s.root.Send(host, ended{}) // and once more, after its restart
+				}
 			}
 		}
 		wg.Wait()
@@ -322,8 +327,86 @@ func TestPanicsLoseOnlyTheirOwn(t *testing.T) {
 			t.Errorf("%d requests lost, want 0: the poisoned ones fall back", n)
 		}
 		stopped(t, s)
-		if rows := b.all(); len(rows) != 1000+100+1 {
+		if rows := b.all(); len(rows) != 1000+100 {
 			t.Errorf("%d rows, want one per attempt", len(rows))
+		}
+	})
+}
+
+// brittle are books that panic on the rows of some requests.
+type brittle struct{ books }
+
+func (b *brittle) Submit(e gateway.Entry, done func(error)) {
+	if strings.HasPrefix(e.Request, "poison") {
+		panic("on purpose")
+	}
+	b.books.Submit(e, done)
+}
+
+// A panic in the ledger actor costs one row, with an alarm: the request that it belongs
+// to is not kept waiting, no other request feels it, and the actor goes on with what it
+// had added up.
+func TestLedgerPanicsLoseOnlyTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &brittle{}
+		var alarms, lost atomic.Int64
+		s, _ := setup(t, func(c *Config) {
+			c.Books = b
+			c.OnLedgerError = func(error) { alarms.Add(1) }
+		}, &fake{open: says("first", time.Second)})
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			id := fmt.Sprint("r", i)
+			if i%10 == 0 {
+				id = fmt.Sprint("poison", i)
+			}
+			wg.Go(func() {
+				answer, err := s.Route(t.Context(), ask(id, i%2 == 0))
+				if err != nil || text(t, answer) != "first" {
+					lost.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n, took := lost.Load(), time.Since(begun); n != 0 || took >= settleWait {
+			t.Errorf("%d requests lost, the last after %v; want none, and none that waits for a row that never comes", n, took)
+		}
+		totals := s.Totals()[[2]string{"a", "a-1"}]
+		stopped(t, s)
+		if rows := len(b.all()); rows != 900 || totals.Attempts != 900 || alarms.Load() != 100 {
+			t.Errorf("%d rows, %d attempts in the totals, %d alarms; want 900, 900 and 100", rows, totals.Attempts, alarms.Load())
+		}
+	})
+}
+
+// hosts are the provider actors, once the router has spawned them.
+func hosts(t *testing.T, s *System) []*actor.PID {
+	t.Helper()
+	var all []*actor.PID
+	for _, site := range s.sites {
+		all = append(all, s.actors.NewLocalPID("router/provider/"+site.cfg.Name))
+	}
+	return all
+}
+
+// A report without the prompt's size is completed by an estimate, and marked as one;
+// what the provider did count stays.
+func TestAnUnknownPromptIsEstimated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
+			return &steps{ctx: ctx, end: io.EOF, chunks: []gateway.Chunk{{Text: "hello"},
+				{Finish: gateway.FinishStop, Usage: &gateway.Usage{PromptUnknown: true, Output: 12, Reported: true}}}}, nil
+		}}
+		s, b := setup(t, nil, up)
+		answer, err := s.Route(t.Context(), ask("r", false))
+		if err != nil || text(t, answer) != "hello" {
+			t.Fatal(err)
+		}
+		stopped(t, s)
+		row := b.all()[0]
+		if row.Source != gateway.UsageEstimated || row.Usage.Fresh != 100 || row.Usage.Output != 12 || row.Cost == 0 {
+			t.Errorf("booked %+v as %s at %d, want a prompt of 400/4 estimated and 12 out", row.Usage, row.Source, row.Cost)
 		}
 	})
 }

@@ -156,7 +156,8 @@ func (s *ollamaStream) done(c gateway.Chunk, top gjson.Result) (gateway.Chunk, *
 	if s.calls > 0 && c.Finish == gateway.FinishStop {
 		c.Finish = gateway.FinishToolCalls
 	}
-	c.Usage = &gateway.Usage{Fresh: int(top.Get("prompt_eval_count").Int()), Output: int(top.Get("eval_count").Int()), Reported: true}
+	prompt := top.Get("prompt_eval_count")
+	c.Usage = &gateway.Usage{Fresh: int(prompt.Int()), PromptUnknown: !prompt.Exists(), Output: int(top.Get("eval_count").Int()), Reported: true}
 	s.err = io.EOF
 	if body, ok := s.body.(io.ReadCloser); ok {
 		drainBody(body)
