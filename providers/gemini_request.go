@@ -48,7 +48,7 @@ const unsigned = "skip_thought_signature_validator"
 
 // translate makes the generateContent body. sentinel replaces every signature.
 func (a *gemini) translate(call *gateway.Call, chat *gateway.Chat, sentinel bool) ([]byte, error) {
-	t := &geminiTurns{a: a, call: call, model: geminiModelOf(call.Model.Name), sentinel: sentinel, names: map[string]string{}}
+	t := &geminiTurns{a: a, call: call, model: geminiModelOf(call.Model.Name), sentinel: sentinel, calls: map[string]geminiCall{}}
 	if err := t.add(chat.Messages); err != nil {
 		return nil, err
 	}

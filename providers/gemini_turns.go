@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -19,10 +20,17 @@ type geminiTurns struct {
 
 	system   []string
 	contents []string
-	names    map[string]string // tool call id to function name
+	calls    map[string]geminiCall // by tool call id
 	role     string
 	parts    []string
-	results  bool // the turn being gathered holds results
+	results  bool  // the turn being gathered holds results
+	places   []int // of the results in parts: the place of the call that each answers
+}
+
+// geminiCall is a function call that the history holds.
+type geminiCall struct {
+	name  string
+	place int // among all calls of the history
 }
 
 func (t *geminiTurns) add(messages []gateway.Message) error {
@@ -69,10 +77,28 @@ func (t *geminiTurns) turn(role string, results bool) {
 }
 
 func (t *geminiTurns) flush() {
+	if t.results {
+		t.inCallOrder()
+	}
 	if len(t.parts) > 0 { // a turn without parts is refused
 		t.contents = append(t.contents, `{"role":`+quoted(t.role)+`,"parts":`+array(t.parts)+`}`)
 	}
-	t.parts = nil
+	t.parts, t.places = nil, nil
+}
+
+// inCallOrder sorts the results as their calls stand: a client may give them as they
+// were done, and without ids the provider matches them by order.
+func (t *geminiTurns) inCallOrder() {
+	order := make([]int, len(t.parts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return t.places[a] - t.places[b] })
+	sorted := make([]string, len(order))
+	for i, from := range order {
+		sorted[i] = t.parts[from]
+	}
+	t.parts = sorted
 }
 
 func (t *geminiTurns) user(m *gateway.Message) error {
@@ -97,7 +123,7 @@ func (t *geminiTurns) assistant(m *gateway.Message) {
 		t.parts = append(t.parts, `{"text":`+quoted(text)+t.textSignature(m)+`}`)
 	}
 	for i, c := range m.ToolCalls {
-		t.names[c.ID] = c.Name
+		t.calls[c.ID] = geminiCall{c.Name, len(t.calls)}
 		var f objectWriter
 		f.put("id", quoted(c.ID))
 		f.put("name", quoted(c.Name))
@@ -156,9 +182,14 @@ func (t *geminiTurns) result(m *gateway.Message) {
 	case !gjson.Valid(text) || !gjson.Parse(text).IsObject():
 		response = `{"output":` + quoted(text) + `}`
 	}
+	call, known := t.calls[m.ToolCallID]
+	if !known { // its call was cut from the history: a name is needed all the same
+		call = geminiCall{cmp.Or(m.Name, m.ToolCallID), len(t.calls)}
+	}
+	t.places = append(t.places, call.place)
 	var f objectWriter
 	f.put("id", quoted(m.ToolCallID))
-	f.put("name", quoted(t.names[m.ToolCallID]))
+	f.put("name", quoted(call.name))
 	f.put("response", response)
 	t.parts = append(t.parts, `{"functionResponse":`+f.done()+`}`)
 }

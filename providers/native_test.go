@@ -395,3 +395,36 @@ func TestGeminiNarrowsToolsAndRefusesImagesInResults(t *testing.T) {
 		t.Errorf("an image in a result: %v; it must not be dropped silently", err)
 	}
 }
+
+func TestGeminiGetsResultsInCallOrder(t *testing.T) {
+	a := &gemini{caller: caller{Settings{Kind: geminiKind}}}
+	call := nativeCall("gemini-3.8-flash")
+	says := func(id, text string) gateway.Message {
+		return gateway.Message{Speaker: gateway.ToolSays, ToolCallID: id, Parts: []gateway.Part{{Text: text}}}
+	}
+	chat := &gateway.Chat{Messages: []gateway.Message{
+		{Speaker: gateway.User, Parts: []gateway.Part{{Text: "go"}}},
+		{Speaker: gateway.Assistant, ToolCalls: []gateway.ToolCall{{ID: "1", Name: "f"}, {ID: "2", Name: "g"}, {ID: "3", Name: "f"}}},
+		says("3", "third"), says("lost", "of a call that was cut away"), says("1", "first"), says("2", "second"),
+	}}
+	got, err := a.translate(call, chat, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := gjson.GetBytes(got, "contents.2.parts.#.functionResponse")
+	if ids := results.Get("#.id").Raw; ids != `["1","2","3","lost"]` {
+		t.Errorf("results of the calls %s, want them as the calls stand", ids)
+	}
+	if names := results.Get("#.name").Raw; names != `["f","g","f","lost"]` {
+		t.Errorf("names %s; a response without a name is refused", names)
+	}
+}
+
+func TestOllamaLeavesOutACachedPromptsSize(t *testing.T) {
+	for name, unknown := range map[string]bool{"cached_prompt": true, "text": false} {
+		got, err := gateway.Collect(nativeStream(ollamaKind, bytes.NewReader(fixture(t, "ollama/chat.stream."+name+".ndjson"))))
+		if err != nil || !got.Usage.Reported || got.Usage.PromptUnknown != unknown || got.Usage.Output == 0 {
+			t.Errorf("%s: %+v, %v; want the prompt unknown: %v", name, got.Usage, err, unknown)
+		}
+	}
+}
