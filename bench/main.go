@@ -1,10 +1,6 @@
 // Command bench puts load on an OpenAI-compatible URL and reports what it saw. It
-// knows the gateway by its HTTP port only, runs on loopback and stops by itself.
-//
-//	bench load     load on any URL, closed or open loop
-//	bench floor    a bare handler that copies a call, to compare with
-//	bench upstream a provider that answers at once, to put behind either
-//	bench compare  all of it: the gateway beside the floor, interleaved, as one table
+// knows the gateway by its HTTP port only, and everything it does is bounded in time
+// and count. `bench help` lists what it can measure.
 package main
 
 import (
@@ -16,14 +12,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
-// commands are the words that may follow bench.
-var commands = map[string]func(ctx context.Context, args []string, out io.Writer) error{
-	"load":     runLoad,
-	"floor":    runFloor,
-	"upstream": runUpstream,
-	"compare":  runCompare,
+// commands are the words that may follow bench. A new bench adds its line.
+var commands = []func() *cobra.Command{
+	classic("load", "Put load on a URL: closed or open loop", runLoad),
+	classic("compare", "Compare the gateway with the floor, interleaved, as one table", runCompare),
+	classic("floor", "Serve a bare handler that copies a call, to compare with", runFloor),
+	classic("upstream", "Serve a provider that answers at once, to put behind either", runUpstream),
 }
 
 func main() {
@@ -36,13 +34,30 @@ func main() {
 	}
 }
 
+// run is the whole program; what is measured goes to out.
 func run(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) == 0 {
-		return errors.New("say what to run: load, floor, upstream or compare")
+	root := &cobra.Command{
+		Use:           "bench",
+		Short:         "Measure an LLM gateway: load, overload, cost, and what it does when things go wrong",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command, known := commands[args[0]]
-	if !known {
-		return fmt.Errorf("%q is not a command: load, floor, upstream or compare", args[0])
+	for _, command := range commands {
+		root.AddCommand(command())
 	}
-	return command(ctx, args[1:], out)
+	root.SetArgs(args)
+	root.SetOut(out)
+	return root.ExecuteContext(ctx)
+}
+
+// classic is a command that reads its own flags, with package flag.
+func classic(name, short string, run func(ctx context.Context, args []string, out io.Writer) error) func() *cobra.Command {
+	return func() *cobra.Command {
+		return &cobra.Command{
+			Use: name, Short: short, DisableFlagParsing: true,
+			RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), args, cmd.OutOrStdout()) },
+		}
+	}
 }

@@ -25,7 +25,7 @@ var mayImport = map[string]string{
 		"github.com/go-json-experiment/json/jsontext github.com/tidwall/gjson github.com/tidwall/sjson github.com/google/uuid",
 	"gateway/cmd/llm-gateway": "gateway gateway/actors gateway/api gateway/breaker gateway/ledger gateway/providers gateway/route " +
 		"gateway/internal/fakeupstream github.com/spf13/cobra github.com/joho/godotenv",
-	"gateway/bench": "gateway/internal/fakeupstream github.com/gin-gonic/gin " +
+	"gateway/bench": "gateway/internal/fakeupstream github.com/gin-gonic/gin github.com/spf13/cobra " +
 		"github.com/HdrHistogram/hdrhistogram-go",
 	"gateway/internal/fakeupstream": "github.com/go-json-experiment/json github.com/go-json-experiment/json/jsontext",
 	"gateway/internal/rules":        "",
