@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -64,6 +67,17 @@ func (t *Tariff) Cost(u Usage, at time.Time) Microcents {
 		return u.Billed
 	}
 	return RoundUp(t.At(u.Prompt(), at).Picos(u))
+}
+
+// Identify gives the price list its ID: a hash of everything else in it, so that the
+// same prices have the same ID and other prices another.
+func (t *Tariff) Identify() {
+	text, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // a struct of numbers and strings can always be written
+	}
+	sum := sha256.Sum256(text)
+	t.ID = hex.EncodeToString(sum[:16])
 }
 
 // RoundUp turns picodollars into microcents, never under-counting.

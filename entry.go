@@ -20,6 +20,8 @@ type Entry struct {
 	Request  string
 	Attempt  int // from 1
 	Key      string
+	Team     string // of the key when the attempt was made
+	Run      string
 	Tags     map[string]string
 	Op       string // chat, embeddings
 	Role     Role
@@ -42,6 +44,7 @@ type Entry struct {
 	Cost      Microcents
 	Priced    bool   // false: the model's price is not known and Cost is 0
 	PriceDate string // Tariff.Date
+	Tariff    string // Tariff.ID, by which the price can be found again
 }
 
 // UsageSource says where a row's counts come from.

@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Key is what the gateway knows of one client's key, or of a team that keys belong to.
 // It holds no secret: only a hash is kept, and that stays with the store.
@@ -54,4 +57,39 @@ type Account struct {
 	ID     string // key or team id, or "run:" and the run's id
 	Budget Budget
 	Clamp  bool
+}
+
+// Allows says whether names lets a model be used that a client asked for by that name.
+// A name matches a pattern that it equals, or that ends with * and begins it; patterns
+// are matched with the name as asked, with provider/model, and with the model's own name.
+// The words that stand for every model are only ever matched whole: a* is not auto.
+func Allows(patterns []string, asked string, m *Model) bool {
+	if patterns == nil {
+		return true
+	}
+	for _, p := range patterns {
+		if p == asked || p == "auto" && (asked == "" || asked == "default") {
+			return true
+		}
+		if asked != "" && asked != "auto" && asked != "default" && matches(p, asked) || m != nil && (matches(p, m.Name) || matchesPath(p, m)) {
+			return true
+		}
+	}
+	return false
+}
+
+func matches(pattern, name string) bool {
+	if prefix, open := strings.CutSuffix(pattern, "*"); open {
+		return strings.HasPrefix(name, prefix)
+	}
+	return pattern == name
+}
+
+// matchesPath is matches for provider/model without joining the two.
+func matchesPath(pattern string, m *Model) bool {
+	provider, name, ok := strings.Cut(pattern, "/")
+	if !ok {
+		return strings.HasSuffix(pattern, "*") && strings.HasPrefix(m.Provider, strings.TrimSuffix(pattern, "*"))
+	}
+	return provider == m.Provider && matches(name, m.Name)
 }

@@ -26,6 +26,10 @@ type Tariff struct {
 	Windows   []Window    // by time of day; the first that matches replaces Base
 	Scheduled []Scheduled // announced changes, ascending by date; the last that has begun replaces Base
 	Date      string      // when the price was read, YYYY-MM-DD; goes into the ledger row
+
+	// ID names the price list by its content; "" until Identify gave it one. The books
+	// keep each list that was ever used under its ID, so that every row can be priced again.
+	ID string `json:"-"`
 }
 
 // Tier holds the rates of a request whose whole prompt is above PromptAbove tokens.

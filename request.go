@@ -14,6 +14,8 @@ type Number string
 type Request struct {
 	ID    string // ours, in every log line, row and answer
 	Key   string // id of the client's key; "" when no keys are configured
+	Team  string // id of the team that the key belongs to; "" for none
+	Run   string // id of the agent's run that this is a step of; "" for none
 	Tags  map[string]string
 	Begun time.Time
 
@@ -37,6 +39,12 @@ type Request struct {
 	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
 
 	Options Options
+
+	// Allowed are lists of models (see Key.Models), of the key and of its team; each of them must
+	// let a model be used.
+	Allowed [][]string
+	// Accounts are the budgets that must all admit each attempt: the key's, its team's, its run's. Nil: none.
+	Accounts []Account
 
 	// Embed is set for embeddings, and Raw is then of that route.
 	Embed *EmbedInput

@@ -77,7 +77,7 @@ func (a *attempt) wasSent(err *gateway.Error) bool {
 func (a *attempt) entry(t *tally, err *gateway.Error, winner bool, now time.Time) gateway.Entry {
 	req := a.job.req
 	e := gateway.Entry{
-		Request: req.ID, Attempt: a.n, Key: req.Key, Tags: req.Tags, Op: "chat", Role: a.role,
+		Request: req.ID, Attempt: a.n, Key: req.Key, Team: req.Team, Run: req.Run, Tags: req.Tags, Op: "chat", Role: a.role,
 		Provider: a.model.Provider, Model: a.model.Name, Asked: req.Model,
 		Begun: a.begun, FirstContent: a.first, Took: now.Sub(a.begun),
 		Outcome: outcome(err), Finish: t.finish, Winner: winner && err == nil, Stream: req.Stream,
@@ -90,7 +90,7 @@ func (a *attempt) entry(t *tally, err *gateway.Error, winner bool, now time.Time
 	}
 	e.Usage, e.Source = a.usage(t, err)
 	if tariff := a.model.Tariff; tariff != nil {
-		e.Priced, e.PriceDate = true, tariff.Date
+		e.Priced, e.PriceDate, e.Tariff = true, tariff.Date, tariff.ID
 		e.Cost = tariff.Cost(e.Usage, a.begun)
 	}
 	return e

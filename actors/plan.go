@@ -48,6 +48,10 @@ func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, r
 func (s *System) candidates(req *gateway.Request, models []*gateway.Model, prompt int, cache held, now time.Time) ([]route.Candidate, string) {
 	cands, lacks := make([]route.Candidate, 0, len(models)), ""
 	for _, m := range models {
+		if !allowed(req, m) {
+			lacks = notAllowed
+			continue
+		}
 		if l := m.Can.Lacks(req.Needs); l != "" {
 			lacks = l
 			continue
@@ -69,9 +73,26 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 	return cands, lacks
 }
 
+// notAllowed stands for what a model lacks when the key may not use it.
+const notAllowed = "a key that may use it"
+
+func allowed(req *gateway.Request, m *gateway.Model) bool {
+	for _, list := range req.Allowed {
+		if !gateway.Allows(list, req.Model, m) {
+			return false
+		}
+	}
+	return true
+}
+
 func unfit(models []*gateway.Model, lacks string) *gateway.Error {
 	if len(models) == 0 {
 		return gateway.Errorf(gateway.NoProvider, "no provider can serve this request")
+	}
+	if lacks == notAllowed {
+		e := gateway.Errorf(gateway.Forbidden, "the API key may not use a model that could serve this request")
+		e.Param = "model"
+		return e
 	}
 	if lacks == "so large a context" {
 		return gateway.Errorf(gateway.ContextLength, "the request is longer than the context of every model that could serve it")

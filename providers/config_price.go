@@ -55,6 +55,7 @@ func (p *Pricing) tariff(s source, where string) (*gateway.Tariff, *BadConfig) {
 			r.fail(where+"/date", "want a date such as 2026-11-10")
 		}
 	}
+	t.Identify()
 	return t, r.err
 }
 

@@ -140,7 +140,10 @@ func TestShippedPrices(t *testing.T) {
 		}
 		checked++
 		got := *m.Tariff
-		got.Windows = nil
+		if got.ID == "" {
+			t.Errorf("%s: its prices have no name", name)
+		}
+		got.Windows, got.ID = nil, ""
 		for _, w := range m.Tariff.Windows {
 			got.Windows = append(got.Windows, gateway.Window{Rates: w.Rates})
 		}
