@@ -73,6 +73,18 @@ type Needs struct {
 	Many       bool
 	Logprobs   bool
 	TokenInput bool
+
+	// Native is the kind of provider that alone can serve the request: it holds what only
+	// that kind's own format has. NativeFor says what that is, for the client to read.
+	Native, NativeFor string
+}
+
+// Lacks names the first need that the model cannot meet, "" if it meets all.
+func (m *Model) Lacks(n Needs) string {
+	if n.Native != "" && m.Kind != n.Native {
+		return n.NativeFor + " (only providers of kind " + n.Native + " do)"
+	}
+	return m.Can.Lacks(n)
 }
 
 // Lacks names the first need that a model with these abilities cannot meet, "" if it meets all.

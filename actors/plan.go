@@ -52,7 +52,7 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 			lacks = notAllowed
 			continue
 		}
-		if l := m.Can.Lacks(req.Needs); l != "" {
+		if l := m.Lacks(req.Needs); l != "" {
 			lacks = l
 			continue
 		}

@@ -1,67 +1,23 @@
 package api
 
 import (
-	"strconv"
-	"time"
-
-	"github.com/gin-gonic/gin"
+	"net/http"
 
 	"gateway"
 )
 
-// chat is POST /v1/chat/completions.
-func (s *Server) chat(c *gin.Context) {
-	req, err := s.request0(c)
-	if err == nil {
-		var raw []byte
-		if raw, err = s.readBody(c); err == nil {
-			err = scanChat(raw, req)
-		}
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	ev := event(c)
-	ev.model, ev.stream = req.Model, req.Stream
-	if req.Stream {
-		s.streamChat(c, req)
-		return
-	}
-	answer, rerr := s.router.Route(c.Request.Context(), req)
-	if rerr != nil {
-		s.fail(c, rerr)
-		return
-	}
-	s.noteWhole(c, answer, &answer.Completion.Usage)
-	body := completionJSON(nil, "chatcmpl-"+ev.id, ev.begun, answer, req.Options.Receipt)
-	c.Data(200, "application/json", body)
-}
-
-// request0 begins a request: its id, key and the options of its headers.
-func (s *Server) request0(c *gin.Context) (*gateway.Request, *gateway.Error) {
-	ev := event(c)
-	o, err := options(c.Request.Header)
-	return &gateway.Request{ID: ev.id, Key: ev.key, Begun: ev.begun, Options: o}, err
-}
-
-// noteWhole writes the headers and the log's facts of an answer that is whole.
-func (s *Server) noteWhole(c *gin.Context, a *gateway.Answer, u *gateway.Usage) {
-	ev := event(c)
-	ev.answer, ev.usage, ev.cost, ev.first = a, u, a.Cost, time.Since(ev.begun)
-	answerHeaders(c, a)
-}
-
-func answerHeaders(c *gin.Context, a *gateway.Answer) {
-	h := c.Writer.Header()
-	h["X-Gateway-Provider"] = []string{a.Provider}
-	h["X-Gateway-Model"] = []string{a.Model}
-	h["X-Gateway-Attempts"] = []string{strconv.Itoa(a.Attempts)}
-	h["X-Gateway-Hedged"] = []string{strconv.FormatBool(a.Hedged)}
-	if a.HasCost {
-		h["X-Gateway-Cost-Microcents"] = []string{strconv.FormatInt(int64(a.Cost), 10)}
-		if a.Estimated {
-			h["X-Gateway-Cost-Estimated"] = []string{"true"}
-		}
-	}
+// chatDialect is OpenAI's Chat Completions.
+var chatDialect = dialect{
+	claims: func(*http.Request) bool { return true },
+	scan: func(_ *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
+		return scanChat(raw, req)
+	},
+	whole: func(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
+		return completionJSON(b, "chatcmpl-"+req.ID, req.Begun, a, req.Options.Receipt)
+	},
+	events: func(req *gateway.Request, a *gateway.Answer) eventWriter {
+		return newChunkWriter("chatcmpl-"+req.ID, req.Begun, a, req.IncludeUsage)
+	},
+	failure: func(b []byte, p *problem, _ string) ([]byte, int) { return p.openAI(b), p.status },
+	alive:   ": keep-alive\n\n",
 }

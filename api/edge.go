@@ -77,7 +77,7 @@ func problemOf(err error) problem {
 	return p
 }
 
-// fail writes the failure in the shape of its route: OpenAI's, or {"error","detail"}.
+// fail writes the failure in the format of its route.
 // status, if given, replaces the table's.
 func (s *Server) fail(c *gin.Context, err error, status ...int) {
 	p := problemOf(err)
@@ -93,35 +93,20 @@ func (s *Server) fail(c *gin.Context, err error, status ...int) {
 	if p.retry > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(p.retry.Seconds()))))
 	}
+	s.writeFailure(c, &p)
+}
+
+func (s *Server) writeFailure(c *gin.Context, p *problem) {
 	c.Abort()
-	var b []byte
-	if openAIShape(c.Request.URL.Path) {
-		b = p.openAI(nil)
-	} else {
-		b = p.plain(nil)
-	}
-	c.Data(p.status, "application/json", b)
+	body, status := dialectOf(c.Request).failure(nil, p, event(c).id)
+	c.Data(status, "application/json", body)
 }
 
 // failAs writes a failure that has nothing to do with providers.
 func (s *Server) failAs(c *gin.Context, status int, code, text string) {
-	p := problem{edge: edge{status: status, kind: "invalid_request_error", code: code}, message: text}
+	p := problem{edge: edge{status: status, kind: "invalid_request_error", code: code}, message: text, err: gateway.Errorf(gateway.Invalid, "%s", text)}
 	event(c).kind = gateway.Invalid
-	c.Abort()
-	body := p.openAI(nil)
-	if !openAIShape(c.Request.URL.Path) {
-		body = p.plain(nil)
-	}
-	c.Data(status, "application/json", body)
-}
-
-// openAIShape says whether a path's errors are OpenAI's; the short routes have their own.
-func openAIShape(path string) bool {
-	switch strings.TrimPrefix(path, "/api/v1.0") {
-	case "/classify", "/plan", "/embed", "/health":
-		return false
-	}
-	return true
+	s.writeFailure(c, &p)
 }
 
 func (p *problem) openAI(b []byte) []byte {

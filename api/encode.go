@@ -20,7 +20,11 @@ type chunkWriter struct {
 
 func newChunkWriter(id string, begun time.Time, a *gateway.Answer, usage bool) *chunkWriter {
 	w := &chunkWriter{usage: usage, role: make(map[int]bool, 1)}
-	w.head = appendHead(nil, id, "chat.completion.chunk", begun, a.Model)
+	model := ""
+	if a != nil {
+		model = a.Model
+	}
+	w.head = appendHead(nil, id, "chat.completion.chunk", begun, model)
 	if usage {
 		w.tail0 = []byte(`,"usage":null`)
 	}
@@ -173,6 +177,30 @@ func appendThinking(b []byte, list []gateway.Thinking) []byte {
 		b = append(b, '}')
 	}
 	return append(b, ']')
+}
+
+// end closes a whole answer.
+func (w *chunkWriter) end(b []byte, u *gateway.Usage, receipt []gateway.AttemptNote) []byte {
+	return append(w.tail(b, u, receipt), "data: [DONE]\n\n"...)
+}
+
+// fail tells of the failure in the stream; no [DONE] follows.
+func (w *chunkWriter) fail(b []byte, p *problem) []byte {
+	b = append(b, `data: {"error":{"message":`...)
+	if w.delivered > 0 {
+		b = appendString(b, "The provider failed in the middle of its answer ("+reason(p.err.Kind)+").")
+		b = append(b, `,"type":"upstream_error","code":"provider_failed_mid_stream","param":null`...)
+		b = appendInt(b, `,"delivered_characters":`, w.delivered)
+	} else {
+		b = appendString(b, p.message)
+		b = append(b, `,"type":`...)
+		b = appendString(b, p.kind)
+		b = append(b, `,"code":`...)
+		b = appendString(b, p.code)
+		b = append(b, `,"param":null`...)
+	}
+	b = p.attempts(b)
+	return append(b, "}}\n\n"...)
 }
 
 // tail is what comes after the last choice: usage if it was asked for, and the receipt.

@@ -100,7 +100,7 @@ func (s *Server) routes() {
 	}
 	for _, prefix := range []string{"/v1", "/api/v1.0"} {
 		g := e.Group(prefix, s.authenticate)
-		g.POST("/chat/completions", s.chat)
+		g.POST("/chat/completions", s.converse(&chatDialect))
 		g.POST("/embeddings", s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)

@@ -19,9 +19,11 @@ type sse struct {
 	rc    *http.ResponseController
 	wait  time.Duration
 	every time.Duration
+	alive string // sent after so long a silence once there were events
 
 	mu    sync.Mutex
 	open  bool // headers are written
+	spoke bool // events are written
 	ended bool
 	err   error
 	buf   []byte // written and not yet sent
@@ -38,8 +40,8 @@ const (
 
 // newSSE makes a stream that is still closed: nothing is written until Open or until
 // the client has waited so long that it must hear something.
-func newSSE(c *gin.Context, every, wait time.Duration) *sse {
-	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, buf: make([]byte, 0, 1024)}
+func newSSE(c *gin.Context, every, wait time.Duration, alive string) *sse {
+	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, alive: alive, buf: make([]byte, 0, 1024)}
 	s.timer = time.AfterFunc(every, s.comment) // stopped by end
 	s.late = time.AfterFunc(time.Hour, s.sendLate)
 	s.late.Stop()
@@ -66,7 +68,11 @@ func (s *sse) comment() {
 		return
 	}
 	s.start()
-	s.buf = append(s.buf, ": keep-alive\n\n"...)
+	if s.spoke {
+		s.buf = append(s.buf, s.alive...)
+	} else {
+		s.buf = append(s.buf, ": keep-alive\n\n"...)
+	}
 	s.flush()
 	s.timer.Reset(s.every)
 }
@@ -96,6 +102,7 @@ func (s *sse) send(more bool, fill func(b []byte) []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.start()
+	s.spoke = true
 	first := len(s.buf) == 0
 	s.buf = fill(s.buf)
 	if more && len(s.buf) < burstBytes {
@@ -126,17 +133,17 @@ func (s *sse) begun() bool {
 	return s.open
 }
 
-// streamChat answers a streaming client. Nothing goes out before there is content,
+// stream answers a streaming client. Nothing goes out before there is content,
 // unless the client has waited so long that a comment had to keep the line open.
-func (s *Server) streamChat(c *gin.Context, req *gateway.Request) {
-	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait)
+func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
+	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait, d.alive)
 	answer, err := s.router.Route(c.Request.Context(), req)
 	if err != nil {
 		if !out.end() {
 			s.fail(c, err)
 			return
 		}
-		s.inBand(c, out, err, 0, nil)
+		s.inBand(c, out, d.events(req, nil), err, nil)
 		return
 	}
 	defer answer.Stream.Close()
@@ -148,14 +155,13 @@ func (s *Server) streamChat(c *gin.Context, req *gateway.Request) {
 		answerHeaders(c, answer)
 	}
 	out.mu.Unlock()
-	s.relay(c, out, req, answer)
+	s.relay(c, out, d.events(req, answer), req, answer)
 }
 
 // relay copies the winner's chunks to the client. A broken stream is never ended
-// quietly: it gets an error and no [DONE].
-func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *gateway.Answer) {
+// quietly: it gets an error and no mark of a whole answer.
+func (s *Server) relay(c *gin.Context, out *sse, w eventWriter, req *gateway.Request, answer *gateway.Answer) {
 	ev := event(c)
-	w := newChunkWriter("chatcmpl-"+ev.id, ev.begun, answer, req.IncludeUsage)
 	buffered, ok := answer.Stream.(gateway.Buffered)
 	for {
 		chunk, err := answer.Stream.Next()
@@ -178,9 +184,7 @@ func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *g
 			}
 		case errors.Is(err, io.EOF):
 			s.total(ev, answer)
-			out.send(false, func(b []byte) []byte {
-				return append(w.tail(b, ev.usage, receiptOf(req, answer)), "data: [DONE]\n\n"...)
-			})
+			out.send(false, func(b []byte) []byte { return w.end(b, ev.usage, receiptOf(req, answer)) })
 			return
 		default:
 			s.total(ev, answer)
@@ -188,7 +192,7 @@ func (s *Server) relay(c *gin.Context, out *sse, req *gateway.Request, answer *g
 			if answer.Receipt != nil {
 				notes = answer.Receipt()
 			}
-			s.inBand(c, out, err, w.delivered, notes)
+			s.inBand(c, out, w, err, notes)
 			return
 		}
 	}
@@ -212,33 +216,16 @@ func (s *Server) total(ev *wide, a *gateway.Answer) {
 }
 
 // inBand tells a client of a failure after the status line is gone.
-func (s *Server) inBand(c *gin.Context, out *sse, err error, delivered int, notes []gateway.AttemptNote) {
+func (s *Server) inBand(c *gin.Context, out *sse, w eventWriter, err error, notes []gateway.AttemptNote) {
 	p := problemOf(err)
 	if p.tries == nil {
 		p.tries = failedOnly(notes)
 	}
 	ev := event(c)
 	ev.kind, ev.err = p.err.Kind, p.err
-	if p.err.Kind == gateway.Canceled {
-		return
+	if p.err.Kind != gateway.Canceled {
+		out.send(false, func(b []byte) []byte { return w.fail(b, &p) })
 	}
-	out.send(false, func(b []byte) []byte {
-		b = append(b, `data: {"error":{"message":`...)
-		if delivered > 0 {
-			b = appendString(b, "The provider failed in the middle of its answer ("+reason(p.err.Kind)+").")
-			b = append(b, `,"type":"upstream_error","code":"provider_failed_mid_stream","param":null`...)
-			b = appendInt(b, `,"delivered_characters":`, delivered)
-		} else {
-			b = appendString(b, p.message)
-			b = append(b, `,"type":`...)
-			b = appendString(b, p.kind)
-			b = append(b, `,"code":`...)
-			b = appendString(b, p.code)
-			b = append(b, `,"param":null`...)
-		}
-		b = p.attempts(b)
-		return append(b, "}}\n\n"...)
-	})
 }
 
 // failedOnly leaves out attempts that were cut because another was better.
