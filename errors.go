@@ -91,6 +91,8 @@ type Error struct {
 	Attempts []AttemptNote
 	// Text is the model's text that failed a check (kind BadAnswer), cut to 500 characters.
 	Text string
+	// Short is set on BudgetExceeded: what the account held.
+	Short *Shortage
 	// Err is the cause, for the log only.
 	Err error
 }

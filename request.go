@@ -43,7 +43,9 @@ type Request struct {
 	// Allowed are lists of models (see Key.Models), of the key and of its team; each of them must
 	// let a model be used.
 	Allowed [][]string
-	// Accounts are the budgets that must all admit each attempt: the key's, its team's, its run's. Nil: none.
+	// Accounts are the budgets that must all admit each attempt: the key's, its team's,
+	// its run's. Nil: none. The last limit that any request brought for an account is
+	// the one in force.
 	Accounts []Account
 
 	// Embed is set for embeddings, and Raw is then of that route.
@@ -84,6 +86,7 @@ type Options struct {
 	Patience    time.Duration
 	HasPatience bool
 	Receipt     bool
+	RunCaps     RunCaps
 	Affinity    string // session id that keeps a conversation with its provider; "" derives one
 }
 

@@ -218,11 +218,7 @@ func (a *attempt) answer(w win) *gateway.Answer {
 // it was us who ended it.
 func (a *attempt) cause(err error) *gateway.Error {
 	if a.ctx.Err() != nil {
-		var own *gateway.Error
-		if errors.As(context.Cause(a.ctx), &own) {
-			return own
-		}
-		return gateway.Errorf(gateway.Canceled, "the client left")
+		return whyEnded(a.ctx)
 	}
 	var e *gateway.Error
 	if errors.As(err, &e) {

@@ -200,6 +200,7 @@ func (l *live) over(err error) (gateway.Chunk, error) {
 		l.err = io.EOF
 		l.attempt.finish(&l.tally, nil, true)
 		l.stop()
+		l.leave()
 		return gateway.Chunk{}, io.EOF
 	}
 	broke := asError(err)
@@ -222,6 +223,7 @@ func (l *live) Close() error {
 	l.attempt.cancel(left) // frees a Next that is waiting
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.leave()
 	if l.next != nil {
 		l.next.Close()
 	}
@@ -231,6 +233,13 @@ func (l *live) Close() error {
 	}
 	l.stop()
 	return nil
+}
+
+// leave: what comes now cannot be ended any more.
+func (l *live) leave() {
+	if j := l.attempt.job; j.parent == nil {
+		l.attempt.sys.crowd.leave(j)
+	}
 }
 
 // lose ends an attempt that does not have the client, and tells the router why.

@@ -34,6 +34,7 @@ type System struct {
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
 	affinity affinity
+	crowd    crowd
 	stop     sync.Once
 }
 
@@ -132,17 +133,35 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 		return nil, refusal
 	}
 	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, reply: make(chan result, 1)}
+	s.crowd.join(j)
+	answer, failure := s.await(j)
+	if failure != nil || answer.Stream == nil {
+		s.crowd.leave(j) // a stream leaves when it ends
+	}
+	return answer, failure
+}
+
+func (s *System) await(j *job) (*gateway.Answer, error) {
 	s.tell(begin{j})
 	select {
 	case r := <-j.reply:
 		return r.unpack()
-	case <-ctx.Done():
+	case <-j.ctx.Done():
 		s.tell(gone{j})
 		if j.leave() {
-			return nil, gateway.Errorf(gateway.Canceled, "the client left")
+			return nil, whyEnded(j.ctx)
 		}
 		return (<-j.reply).unpack() // it came in the same moment; its owner closes it
 	}
+}
+
+// whyEnded is the reason that we had for ending a request, or that its client left.
+func whyEnded(ctx context.Context) *gateway.Error {
+	var own *gateway.Error
+	if errors.As(context.Cause(ctx), &own) {
+		return own
+	}
+	return gateway.Errorf(gateway.Canceled, "the client left")
 }
 
 func (r result) unpack() (*gateway.Answer, error) {

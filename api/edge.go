@@ -60,6 +60,7 @@ type problem struct {
 	retry   time.Duration
 	tries   []gateway.AttemptNote
 	text    string
+	short   *gateway.Shortage
 	err     *gateway.Error
 }
 
@@ -70,7 +71,7 @@ func problemOf(err error) problem {
 	if !ok {
 		ed = edges[gateway.Internal]
 	}
-	p := problem{edge: ed, message: ed.text, param: e.Param, retry: e.RetryAfter, tries: e.Attempts, text: e.Text, err: e}
+	p := problem{edge: ed, message: ed.text, param: e.Param, retry: e.RetryAfter, tries: e.Attempts, text: e.Text, short: e.Short, err: e}
 	if ed.own && e.Message != "" {
 		p.message = e.Message
 	}
@@ -122,6 +123,7 @@ func (p *problem) openAI(b []byte) []byte {
 	}
 	b = append(b, `,"code":`...)
 	b = appendString(b, p.code)
+	b = p.shortage(b)
 	b = p.attempts(b)
 	return append(b, "}}"...)
 }
@@ -135,12 +137,26 @@ func (p *problem) plain(b []byte) []byte {
 	b = appendString(b, p.code)
 	b = append(b, `,"detail":`...)
 	b = appendString(b, detail)
+	b = p.shortage(b)
 	b = p.attempts(b)
 	return append(b, '}')
 }
 
 // reason is a kind in plain words: "provider billing".
 func reason(k gateway.Kind) string { return strings.ReplaceAll(k.String(), "_", " ") }
+
+// shortage says what the budget held, in microcents.
+func (p *problem) shortage(b []byte) []byte {
+	if p.short == nil {
+		return b
+	}
+	b = append(b, `,"account":`...)
+	b = appendString(b, p.short.Account)
+	b = appendInt(b, `,"spent":`, int(p.short.Spent))
+	b = appendInt(b, `,"held":`, int(p.short.Held))
+	b = appendInt(b, `,"limit":`, int(p.short.Limit))
+	return appendInt(b, `,"needed":`, int(p.short.Needed))
+}
 
 // attempts says per attempt which provider it was and why it failed.
 func (p *problem) attempts(b []byte) []byte {

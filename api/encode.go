@@ -187,7 +187,7 @@ func (w *chunkWriter) end(b []byte, u *gateway.Usage, receipt []gateway.AttemptN
 // fail tells of the failure in the stream; no [DONE] follows.
 func (w *chunkWriter) fail(b []byte, p *problem) []byte {
 	b = append(b, `data: {"error":{"message":`...)
-	if w.delivered > 0 {
+	if w.delivered > 0 && !p.own { // what is our own doing is told as it is
 		b = appendString(b, "The provider failed in the middle of its answer ("+reason(p.err.Kind)+").")
 		b = append(b, `,"type":"upstream_error","code":"provider_failed_mid_stream","param":null`...)
 		b = appendInt(b, `,"delivered_characters":`, w.delivered)
@@ -199,6 +199,7 @@ func (w *chunkWriter) fail(b []byte, p *problem) []byte {
 		b = appendString(b, p.code)
 		b = append(b, `,"param":null`...)
 	}
+	b = p.shortage(b)
 	b = p.attempts(b)
 	return append(b, "}}\n\n"...)
 }

@@ -21,6 +21,9 @@ func options(h http.Header) (o gateway.Options, err *gateway.Error) {
 	o.Patience = r.duration("x-gateway-patience")
 	o.Receipt = r.word("x-gateway-receipt", "0", "1") == "1"
 	o.MaxCost = gateway.Microcents(r.number("x-gateway-max-cost-microcents"))
+	o.RunCaps.MaxCost = gateway.Microcents(r.number("x-gateway-run-max-cost-microcents"))
+	o.RunCaps.MaxCalls = int(r.number("x-gateway-run-max-calls"))
+	o.RunCaps.MaxTime = time.Duration(min(r.number("x-gateway-run-max-seconds"), 366*24*3600)) * time.Second
 	o.Affinity = h.Get("x-gateway-session")
 	return o, r.err
 }
