@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,11 +96,7 @@ func TestLoadGoesToLoopbackOnly(t *testing.T) {
 }
 
 func TestProcessTimeGrowsWithWork(t *testing.T) {
-	self, err := os.FindProcess(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{cmd: &exec.Cmd{Process: self}}
+	p := running(os.Getpid())
 	before, err := p.cpu()
 	if err != nil {
 		t.Fatal(err)

@@ -3,168 +3,180 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
-// side is one of the two servers that are compared, and what was measured of it.
+// comparison is what compare was told to do.
+type comparison struct {
+	shapes  []string
+	rounds  int
+	length  time.Duration
+	latency bool
+	also    []string
+	rig     rig
+}
+
+// side is one of the servers that are compared.
 type side struct {
-	name    string
-	server  *process
+	name   string
+	base   string
+	key    string
+	server *process // nil: its CPU is not ours to read
+}
+
+// measure is what one side did of one shape.
+type measure struct {
+	side    *side
 	target  *target
-	all     *report
+	all     *report // closed loop
+	open    *report // open loop at 70 % of what the gateway reaches
 	cpu     time.Duration
 	perCall []time.Duration // of each round
 	rss     int64
 }
 
-// comparison is what compare was told to do.
-type comparison struct {
-	stream  bool
-	workers int
-	size    int
-	tokens  int
-	rounds  int
-	length  time.Duration
-	ttft    time.Duration
-	binary  string
-	sync    string
-}
-
-// runCompare puts the same load on the gateway and on the floor by turns, each a
-// process of its own with the same upstream behind it, and prints what a call costs.
-// They take turns because the machine's other work changes with time.
-func runCompare(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("bench compare", flag.ContinueOnError)
+func newCompare() *cobra.Command {
 	c := comparison{}
-	flags.BoolVar(&c.stream, "stream", true, "ask for streams")
-	flags.IntVar(&c.workers, "c", 16, "calls in flight")
-	flags.IntVar(&c.size, "body", 500, "bytes of the prompt")
-	flags.IntVar(&c.tokens, "tokens", 40, "tokens of an answer")
-	flags.IntVar(&c.rounds, "rounds", 5, "turns of each")
-	flags.DurationVar(&c.length, "for", 3*time.Second, "length of one turn")
-	flags.DurationVar(&c.ttft, "ttft", 5*time.Millisecond, "the provider's time to first token")
-	flags.StringVar(&c.binary, "gateway", "", "gateway binary; empty: build it")
-	flags.StringVar(&c.sync, "ledger-sync", "normal", "what the gateway's ledger waits for: full, normal or off")
-	if err := flags.Parse(args); err != nil {
-		return err
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Compare the gateway with the floor, interleaved, as one table",
+		Long: "Puts the same load on the gateway and on a bare handler by turns, each a process of its own with the same\n" +
+			"provider behind it, and prints what a call costs. They take turns because a machine's other work changes\n" +
+			"with time. The first turn of each is not counted.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd) },
 	}
-	folder, err := os.MkdirTemp("", "bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
-	return c.run(ctx, folder, out)
+	f := cmd.Flags()
+	f.StringSliceVar(&c.shapes, "shapes", nil, "only these kinds of call")
+	f.IntVar(&c.rounds, "rounds", 5, "turns of each")
+	f.DurationVar(&c.length, "for", 3*time.Second, "length of one turn")
+	f.BoolVar(&c.latency, "latency", true, "also measure the latency that is added, at 70 % of what the gateway reaches")
+	f.StringSliceVar(&c.also, "also", nil, "another gateway of the same upstream, as name=URL or name=URL@pid")
+	f.DurationVar(&c.rig.ttft, "ttft", 5*time.Millisecond, "the provider's time to first token")
+	f.StringVar(&c.rig.binary, "gateway", "", "gateway binary; empty: build it")
+	f.StringVar(&c.rig.sync, "ledger-sync", "full", "what the gateway's ledger waits for: full or normal")
+	return cmd
 }
 
-func (c *comparison) run(ctx context.Context, folder string, out io.Writer) error {
-	sides, stop, err := c.start(ctx, folder)
+func (c *comparison) run(cmd *cobra.Command) error {
+	list, err := chosen(c.shapes)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	for round := range c.rounds + 1 { // round 0 warms both up and is not counted
-		for _, s := range sides {
-			if err := c.turn(ctx, s, round > 0); err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-		}
+	if c.rig.folder, err = os.MkdirTemp("", "bench-"); err != nil {
+		return err
 	}
-	c.print(out, sides)
+	defer os.RemoveAll(c.rig.folder)
+	defer c.rig.stop()
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	sides, err := c.sides(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s\n%d turns of %s each\n\n", machine(), c.rounds, c.length)
+	for i := range list {
+		done, err := c.measure(ctx, &list[i], sides)
+		if err != nil {
+			return fmt.Errorf("%s: %w", list[i].name, err)
+		}
+		printShape(out, &list[i], done)
+	}
 	return nil
 }
 
-func (c *comparison) start(ctx context.Context, folder string) (sides []*side, stop func(), err error) {
-	var servers []*process
-	stop = func() {
-		for i := len(servers) - 1; i >= 0; i-- {
-			servers[i].stop()
-		}
-	}
-	defer func() {
-		if err != nil {
-			stop()
-		}
-	}()
-	keep := func(p *process, err error) (*process, error) {
-		if err == nil {
-			servers = append(servers, p)
-		}
-		return p, err
-	}
-	self, err := os.Executable()
+// sides starts what is compared: the provider itself, the floor and the gateway.
+func (c *comparison) sides(ctx context.Context) ([]*side, error) {
+	upstream, err := c.rig.upstream(ctx)
 	if err != nil {
-		return nil, nil, err
-	}
-	upstream, err := keep(start(ctx, os.Environ(), self, "upstream",
-		"-ttft", c.ttft.String(), "-tokens", fmt.Sprint(c.tokens)))
-	if err != nil {
-		return nil, nil, err
-	}
-	floor, err := keep(start(ctx, os.Environ(), self, "floor", "-upstream", upstream.base))
-	if err != nil {
-		return nil, nil, err
-	}
-	gateway, err := keep(c.startGateway(ctx, folder, upstream.base))
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, s := range []*side{{name: "floor", server: floor}, {name: "gateway", server: gateway}} {
-		s.all = newReport()
-		if s.target, err = newTarget(s.server.base, "", "bench-model", c.stream, c.size); err != nil {
-			return nil, nil, err
-		}
-		sides = append(sides, s)
-	}
-	return sides, stop, nil
-}
-
-const benchProviders = `{
-  "providers": {
-    "bench": {
-      "kind": "openai_compatible",
-      "env_key": "BENCH_API_KEY",
-      "base_url": %q,
-      "default_model": "bench-model",
-      "pricing": {"input_usd_per_mtok": 0.1, "output_usd_per_mtok": 0.4}
-    }
-  },
-  "auto_priority": ["bench"]
-}
-`
-
-func (c *comparison) startGateway(ctx context.Context, folder, upstream string) (*process, error) {
-	binary := c.binary
-	if binary == "" {
-		binary = filepath.Join(folder, "llm-gateway")
-		build := exec.CommandContext(ctx, "go", "build", "-tags", "nomsgpack", "-o", binary, "gateway/cmd/llm-gateway")
-		if text, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building the gateway: %w\n%s", err, text)
-		}
-	}
-	config := filepath.Join(folder, "providers.json")
-	if err := os.WriteFile(config, fmt.Appendf(nil, benchProviders, upstream+"/v1"), 0o600); err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), "BENCH_API_KEY=none", "GATEWAY_API_KEYS=", "LLM_PROVIDER=auto", "LOG_LEVEL=info")
-	return start(ctx, env, binary, "serve", "--providers", config, "--addr", "127.0.0.1:0",
-		"--data-dir", filepath.Join(folder, "data"), "--log-format", "json", "--ledger-sync", c.sync)
+	floor, err := c.rig.floor(ctx, upstream)
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := c.rig.gateway(ctx, upstream)
+	if err != nil {
+		return nil, err
+	}
+	sides := []*side{
+		{name: "direct", base: upstream.base, server: upstream},
+		{name: "floor", base: floor.base, server: floor},
+		{name: "gateway", base: gateway.base, key: benchKey, server: gateway},
+	}
+	for _, text := range c.also {
+		other, err := parseSide(text)
+		if err != nil {
+			return nil, err
+		}
+		sides = append(sides, other)
+	}
+	return sides, nil
 }
 
-func (c *comparison) turn(ctx context.Context, s *side, counts bool) error {
-	before, err := s.server.cpu()
+// parseSide reads name=URL or name=URL@pid.
+func parseSide(text string) (*side, error) {
+	name, base, found := strings.Cut(text, "=")
+	if !found {
+		return nil, fmt.Errorf("--also %q: want name=URL or name=URL@pid", text)
+	}
+	s := &side{name: name}
+	s.base, text, found = strings.Cut(base, "@")
+	if found {
+		var pid int
+		if _, err := fmt.Sscanf(text, "%d", &pid); err != nil {
+			return nil, fmt.Errorf("--also: %q is no pid", text)
+		}
+		s.server = running(pid)
+	}
+	return s, loopback(s.base)
+}
+
+// measure puts a shape's load on every side by turns.
+func (c *comparison) measure(ctx context.Context, sh *shape, sides []*side) ([]*measure, error) {
+	var all []*measure
+	for _, s := range sides {
+		m := &measure{side: s, all: newReport(), open: newReport()}
+		var err error
+		if m.target, err = sh.target(s.base, s.key); err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	for round := range c.rounds + 1 { // round 0 warms all up and is not counted
+		for _, m := range all {
+			if err := m.turn(ctx, plan{workers: sh.workers, length: c.length}, round > 0); err != nil {
+				return nil, fmt.Errorf("%s: %w", m.side.name, err)
+			}
+		}
+	}
+	if !c.latency {
+		return all, nil
+	}
+	rate := 0.7 * all[2].all.rate()
+	for range c.rounds {
+		for _, m := range all {
+			m.open.merge(drive(ctx, m.target, plan{rate: rate, limit: 10_000, length: c.length}))
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// turn is one side's turn.
+func (m *measure) turn(ctx context.Context, p plan, counts bool) error {
+	before, err := m.side.cpu()
 	if err != nil {
 		return err
 	}
-	r := drive(ctx, s.target, plan{workers: c.workers, length: c.length})
-	after, err := s.server.cpu()
+	r := drive(ctx, m.target, p)
+	after, err := m.side.cpu()
 	if err != nil {
 		return err
 	}
@@ -179,49 +191,20 @@ func (c *comparison) turn(ctx context.Context, s *side, counts bool) error {
 	if !counts {
 		return nil
 	}
-	s.cpu += after - before
-	s.perCall = append(s.perCall, (after-before)/time.Duration(r.ok))
-	s.all.merge(r)
-	if rss, err := s.server.rss(); err == nil {
-		s.rss = max(s.rss, rss)
+	m.cpu += after - before
+	m.perCall = append(m.perCall, (after-before)/time.Duration(r.ok))
+	m.all.merge(r)
+	if m.side.server != nil {
+		if rss, err := m.side.server.rss(); err == nil {
+			m.rss = max(m.rss, rss)
+		}
 	}
 	return nil
 }
 
-func (c *comparison) print(out io.Writer, sides []*side) {
-	what := "whole answers"
-	if c.stream {
-		what = "streams"
+func (s *side) cpu() (time.Duration, error) {
+	if s.server == nil {
+		return 0, nil
 	}
-	fmt.Fprintf(out, "%s of %d tokens, prompt %d bytes, %d in flight, %d turns of %s each, provider's first token after %s\n",
-		what, c.tokens, c.size, c.workers, c.rounds, c.length, c.ttft)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\tcalls/s\tfailed\tCPU/call\tfirst p50\tfirst p99\twhole p50\twhole p99\tRSS MB\t")
-	for _, s := range sides {
-		fmt.Fprintf(table, "%s\t%.0f\t%d\t%s\t%s\t%s\t%s\t%s\t%.0f\t\n", s.name, s.all.rate(), s.all.failures(),
-			s.mean().Round(time.Microsecond), at(s.all.first, 50), at(s.all.first, 99),
-			at(s.all.whole, 50), at(s.all.whole, 99), float64(s.rss)/1e6)
-	}
-	table.Flush()
-	floor, gateway := sides[0], sides[1]
-	low, high := spread(floor.perCall, gateway.perCall)
-	fmt.Fprintf(out, "CPU per call: %.2fx the floor (turns: %.2fx to %.2fx)\n",
-		float64(gateway.mean())/float64(floor.mean()), low, high)
-	for _, s := range sides {
-		s.all.printFailures(out)
-	}
-}
-
-func (s *side) mean() time.Duration { return s.cpu / time.Duration(s.all.ok) }
-
-// spread is the least and the greatest ratio over the turns.
-func spread(floor, gateway []time.Duration) (low, high float64) {
-	for i := range floor {
-		ratio := float64(gateway[i]) / float64(max(floor[i], 1))
-		if i == 0 || ratio < low {
-			low = ratio
-		}
-		high = max(high, ratio)
-	}
-	return low, high
+	return s.server.cpu()
 }

@@ -18,7 +18,8 @@ import (
 
 // process is a server that runs beside the load, so that its CPU time is its own.
 type process struct {
-	cmd  *exec.Cmd
+	cmd  *exec.Cmd // nil: not ours to end
+	pid  int
 	base string // http://host:port
 }
 
@@ -50,12 +51,15 @@ func start(ctx context.Context, env []string, name string, args ...string) (*pro
 				io.Copy(io.Discard, reader)
 				reader.Close()
 			}()
-			return &process{cmd: cmd, base: found}, nil
+			return &process{cmd: cmd, pid: cmd.Process.Pid, base: found}, nil
 		}
 	}
 	reader.Close()
 	return nil, errors.Join(fmt.Errorf("%s said no address:\n%s", name, said.String()), cmd.Wait())
 }
+
+// running is a process that somebody else started and ends.
+func running(pid int) *process { return &process{pid: pid} }
 
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
@@ -67,7 +71,7 @@ const ticks = 100
 
 // cpu is the processor time that the process has used, user and system.
 func (p *process) cpu() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
 		return 0, err
 	}
@@ -90,7 +94,7 @@ func (p *process) cpu() (time.Duration, error) {
 
 // rss is the memory that the process holds now, in bytes.
 func (p *process) rss() (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.pid))
 	if err != nil {
 		return 0, err
 	}

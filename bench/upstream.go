@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -24,33 +25,75 @@ func runUpstream(ctx context.Context, args []string, out io.Writer) error {
 	return listen(ctx, *addr, canned(*first, *gap, *tokens), out)
 }
 
+// canned answers with so many tokens, the first after first and the others a gap apart.
+// A body may ask for others by "bench_tokens" and "bench_gap_us": gateways pass fields on
+// that they do not know.
 func canned(first, gap time.Duration, tokens int) http.Handler {
-	head, token, tail := cannedStream(tokens)
-	whole := cannedWhole(tokens)
+	var made answers
+	made.of(tokens)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
 		}
+		tokens, gap := tokens, gap
+		if n, ok := asked(body, `"bench_tokens":`); ok {
+			tokens = min(n, 100_000)
+		}
+		if n, ok := asked(body, `"bench_gap_us":`); ok {
+			gap = time.Duration(n) * time.Microsecond
+		}
+		answer := made.of(tokens)
 		pause(r.Context(), first)
 		if !bytes.Contains(body, []byte(`"stream":true`)) {
 			pause(r.Context(), gap*time.Duration(tokens))
 			w.Header().Set("Content-Type", "application/json")
-			w.Write(whole)
+			w.Write(answer.whole)
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		flush := http.NewResponseController(w).Flush
-		w.Write(head)
+		w.Write(answer.head)
 		for range tokens {
-			w.Write(token)
+			w.Write(answer.token)
 			if flush() != nil || r.Context().Err() != nil {
 				return
 			}
 			pause(r.Context(), gap)
 		}
-		w.Write(tail)
+		w.Write(answer.tail)
 	})
+}
+
+// asked reads a whole number that follows a name in the body.
+func asked(body []byte, name string) (n int, ok bool) {
+	_, rest, found := bytes.Cut(body, []byte(name))
+	if !found {
+		return 0, false
+	}
+	for _, c := range rest {
+		if c < '0' || c > '9' || n > 1<<30 {
+			break
+		}
+		n, ok = 10*n+int(c-'0'), true
+	}
+	return n, ok
+}
+
+// answer is the bytes of an answer.
+type answer struct{ head, token, tail, whole []byte }
+
+// answers keeps those that were made, by their number of tokens.
+type answers struct{ made sync.Map }
+
+func (a *answers) of(tokens int) *answer {
+	if known, ok := a.made.Load(tokens); ok {
+		return known.(*answer)
+	}
+	one := &answer{whole: cannedWhole(tokens)}
+	one.head, one.token, one.tail = cannedStream(tokens)
+	a.made.Store(tokens, one)
+	return one
 }
 
 func pause(ctx context.Context, d time.Duration) {
