@@ -160,6 +160,8 @@ func newMessage(t *talk, a answer) message {
 func (a answer) stopReason() *string {
 	reason := "end_turn"
 	switch {
+	case a.refused:
+		reason = "refusal"
 	case len(a.calls) > 0:
 		reason = "tool_use"
 	case a.cut:

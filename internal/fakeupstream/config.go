@@ -91,6 +91,8 @@ type Seen struct {
 	Model  string
 	Prompt string // the text of the user's last turn
 	Stream bool
+	Tools  []Tool // those offered
+	Done   []Done // the calls of the conversation that have results
 }
 
 // Step is what a server does with one request. The zero Step answers it properly.
@@ -104,4 +106,6 @@ type Step struct {
 	RetryAfter time.Duration
 	// Raw is the answer, when not nil.
 	Raw *Raw
+	// Say is the answer in no provider's format, when not nil.
+	Say *Say
 }

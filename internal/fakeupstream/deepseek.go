@@ -56,13 +56,21 @@ func deepSeekUsage(u Usage) chatUsage {
 	return out
 }
 
+// filtered is the reason where a refusal is the work of a filter.
+func (a answer) filtered() *string {
+	if reason := "content_filter"; a.refused {
+		return &reason
+	}
+	return a.finish()
+}
+
 // whole begins with blank lines, as the connection is kept alive before the body.
 func (deepSeek) whole(t *talk, a answer) []byte {
 	return append([]byte("\n\n\n"), chatWhole(t, a, deepSeekUsage(a.usage), true)...)
 }
 
 func (deepSeek) frames(t *talk, a answer) []frame {
-	s := chatStream{talk: t}
+	s := chatStream{talk: t, filters: true}
 	empty, null := "", jsontext.Value("null")
 	if t.thinking {
 		s.add(head, &chatSay{Role: "assistant", Content: null, Reasoning: &empty}, nil)
@@ -74,7 +82,7 @@ func (deepSeek) frames(t *talk, a answer) []frame {
 	}
 	s.say(a)
 	last := t.stamp("chat.completion.chunk")
-	last.Choices = []chatChoice{{Delta: &chatSay{Content: jsontext.Value(`""`)}, Finish: a.finish()}}
+	last.Choices = []chatChoice{{Delta: &chatSay{Content: jsontext.Value(`""`)}, Finish: a.filtered()}}
 	if t.includeUsage {
 		last.Usage = mustJSON(deepSeekUsage(a.usage))
 	}

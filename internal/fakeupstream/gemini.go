@@ -185,7 +185,10 @@ func (t *talk) geminiAnswer(a answer, said int, parts []geminiPart, finish strin
 }
 
 func (a answer) geminiFinish() string {
-	if a.cut {
+	switch {
+	case a.refused:
+		return "SAFETY"
+	case a.cut:
 		return "MAX_TOKENS"
 	}
 	return "STOP"

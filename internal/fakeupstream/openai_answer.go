@@ -28,6 +28,7 @@ type chatChoice struct {
 type chatSay struct {
 	Role      string         `json:"role,omitempty"`
 	Content   jsontext.Value `json:"content,omitzero"`
+	Refusal   string         `json:"refusal,omitempty"`
 	Reasoning *string        `json:"reasoning_content,omitzero"`
 	ToolCalls []chatCall     `json:"tool_calls,omitempty"`
 }
@@ -56,6 +57,8 @@ func chatUsageOf(u Usage) chatUsage {
 func (a answer) finish() *string {
 	reason := "stop"
 	switch {
+	case a.refused:
+		// A refusal of OpenAI is an answer of its own kind that comes to its end.
 	case len(a.calls) > 0:
 		reason = "tool_calls"
 	case a.cut:
@@ -76,19 +79,26 @@ func (openAI) whole(t *talk, a answer) []byte {
 func chatWhole(t *talk, a answer, usage chatUsage, showThoughts bool) []byte {
 	out := t.stamp("chat.completion")
 	say := &chatSay{Role: "assistant", Content: jsontext.Value("null")}
-	if len(a.calls) == 0 {
-		say.Content = mustJSON(strings.Join(a.text, ""))
+	if text := strings.Join(a.text, ""); text != "" || len(a.calls) == 0 {
+		say.Content = mustJSON(text)
+	}
+	if a.refused && !showThoughts {
+		say.Content, say.Refusal = jsontext.Value("null"), strings.Join(a.text, "")
 	}
 	if showThoughts && t.thinking {
 		thought := strings.Join(a.reasoning, "")
 		say.Reasoning = &thought
+	}
+	finish := a.finish()
+	if showThoughts {
+		finish = a.filtered()
 	}
 	for _, c := range a.calls {
 		one := chatCall{ID: c.ID, Type: "function"}
 		one.Function.Name, one.Function.Arguments = c.Name, c.Arguments
 		say.ToolCalls = append(say.ToolCalls, one)
 	}
-	out.Choices = []chatChoice{{Message: say, Finish: a.finish()}}
+	out.Choices = []chatChoice{{Message: say, Finish: finish}}
 	out.Usage = mustJSON(usage)
 	return mustJSON(out)
 }
@@ -113,6 +123,8 @@ type chatStream struct {
 	talk   *talk
 	frames []frame
 	tokens int // of output until now
+
+	filters bool // a refusal is text that a filter ended, not a field of its own
 }
 
 func (s *chatStream) event(part part, data []byte) {
@@ -134,6 +146,10 @@ func (s *chatStream) add(part part, delta *chatSay, finish *string) {
 // say adds the text and the calls. The arguments come in pieces.
 func (s *chatStream) say(a answer) {
 	for _, token := range a.text {
+		if a.refused && !s.filters {
+			s.add(content, &chatSay{Refusal: token}, nil)
+			continue
+		}
 		s.add(content, &chatSay{Content: mustJSON(token)}, nil)
 	}
 	for i, c := range a.calls {

@@ -56,7 +56,7 @@ func (p *play) run() {
 	if p.failsAtOnce() {
 		return
 	}
-	a := p.server.answerTo(p.talk)
+	a := p.answer()
 	if p.step.Fault == Empty {
 		a.text, a.calls, a.reasoning = nil, nil, nil
 		a.usage.Output, a.usage.Reasoning = 0, 0
@@ -76,6 +76,13 @@ func (p *play) run() {
 	} else {
 		p.whole(a)
 	}
+}
+
+func (p *play) answer() answer {
+	if p.step.Say != nil {
+		return p.server.scripted(p.talk, *p.step.Say)
+	}
+	return p.server.answerTo(p.talk)
 }
 
 // failsAtOnce plays the faults that need no answer.

@@ -197,7 +197,10 @@ func chat(s *Server, w http.ResponseWriter, r *http.Request) {
 func (s *Server) stepFor(number int, id string, talk *talk) Step {
 	var step Step
 	if s.config.Script != nil {
-		step = s.config.Script(Seen{Number: number, ID: id, Model: talk.model, Prompt: talk.question, Stream: talk.stream})
+		step = s.config.Script(Seen{
+			Number: number, ID: id, Model: talk.model, Prompt: talk.question, Stream: talk.stream,
+			Tools: talk.tools, Done: talk.done(),
+		})
 	}
 	if step.Fault == None && s.config.AllowMarkers {
 		step.Fault = markedFault(talk.question)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,7 +180,7 @@ func TestScriptDecides(t *testing.T) {
 			t.Errorf("%d: %q, want %q", i, got, want)
 		}
 	}
-	if seen[3] != (Seen{4, "q", "m", "[[id:q]] hi", true}) {
+	if want := (Seen{Number: 4, ID: "q", Model: "m", Prompt: "[[id:q]] hi", Stream: true}); !reflect.DeepEqual(seen[3], want) {
 		t.Errorf("seen %+v", seen[3])
 	}
 }

@@ -62,6 +62,7 @@ type answer struct {
 	text      []string
 	calls     []Call
 	cut       bool // by the limit on tokens
+	refused   bool // the model will not answer
 	usage     Usage
 }
 
@@ -97,11 +98,7 @@ func (s *Server) answerTo(t *talk) answer {
 	if t.maxTokens > 0 && len(a.text) > t.maxTokens {
 		a.text, a.cut = a.text[:t.maxTokens], true
 	}
-	a.usage.Reasoning = len(a.reasoning)
-	a.usage.Output = len(a.reasoning) + len(a.text)
-	for _, c := range a.calls {
-		a.usage.Output += len(pieces(c.Arguments))
-	}
+	a.count()
 	return a
 }
 
