@@ -30,10 +30,15 @@ type ModelStatus struct {
 
 // SpendQuery chooses rows. Zero fields choose everything.
 type SpendQuery struct {
-	From, To             time.Time // by the attempt's begin; To exclusive
+	From, To             time.Time // by the attempt's begin, rounded down to hours; To exclusive
 	Provider, Model, Key string
-	By                   []string // group by: provider, model, key, day, hour; nil: one total
+	Team, Run            string
+	Tag                  string   // name=value
+	By                   []string // of SpendGroups; nil: one total
 }
+
+// SpendGroups are what a report can be split by. tag:NAME is one too: the values of that tag.
+var SpendGroups = []string{"provider", "model", "key", "team", "run", "tag", "hour", "day", "month"}
 
 // SpendLine is one group of a spend report.
 type SpendLine struct {

@@ -3,23 +3,16 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"gateway"
 )
 
-// groups are what a report can be grouped by, with the SQL for it.
-var groups = map[string]string{
-	"provider": "provider", "model": "provider || '/' || model", "key": "key",
-	"day": "strftime('%Y-%m-%d', hour*3600, 'unixepoch')", "hour": "strftime('%Y-%m-%dT%H:00Z', hour*3600, 'unixepoch')",
-}
-
-// Spend sums up what was spent, from the rollups: its cost does not grow with the
-// number of rows. From and To are rounded down to hours. Its error is of kind Invalid
-// for an unknown group.
+// Spend sums up what was spent, from the cells: its cost does not grow with the number
+// of rows. A row with several tags is in the group of each. Its error is of kind Invalid
+// for a query that the cells cannot answer.
 func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.SpendLine, error) {
 	query, args, err := spendSQL(q)
 	if err != nil {
@@ -44,40 +37,160 @@ func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.Spen
 	return out, nil
 }
 
-const sums = `COALESCE(SUM(attempts),0), COALESCE(SUM(requests),0), COALESCE(SUM(prompt),0), COALESCE(SUM(cached),0),
+// CheckSpend is the error that Spend would have for a query, without any books.
+func CheckSpend(q gateway.SpendQuery) error {
+	_, err := scopeOf(q)
+	return err
+}
+
+// groups are the SQL of what a report can be grouped by.
+var groups = map[string]string{
+	"provider": "provider", "model": "provider || '/' || model", "key": "key", "team": "who", "run": "who", "tag": "who",
+	"hour": "strftime('%Y-%m-%dT%H:00Z', at*3600, 'unixepoch')", "day": "strftime('%Y-%m-%d', at*3600, 'unixepoch')",
+	"month": "strftime('%Y-%m', at*3600, 'unixepoch')",
+}
+
+const totals = `COALESCE(SUM(attempts),0), COALESCE(SUM(requests),0), COALESCE(SUM(prompt),0), COALESCE(SUM(cached),0),
  COALESCE(SUM(output),0), COALESCE(SUM(cost),0), COALESCE(SUM(estimated),0), COALESCE(SUM(unpriced),0)`
 
+// selection gathers the conditions of a query.
+type selection struct {
+	by    []string // SQL
+	where []string
+	args  []any
+}
+
+func (s *selection) add(cond string, args ...any) {
+	s.where, s.args = append(s.where, cond), append(s.args, args...)
+}
+
 func spendSQL(q gateway.SpendQuery) (string, []any, error) {
-	var by []string
-	for _, g := range q.By {
-		expr, ok := groups[g]
-		if !ok {
-			return "", nil, gateway.Errorf(gateway.Invalid, "cannot group by %q; can by provider, model, key, day, hour", g)
-		}
-		by = append(by, expr)
+	sc, err := scopeOf(q)
+	if err != nil {
+		return "", nil, err
 	}
-	var where []string
-	var args []any
-	add := func(cond string, arg any) { where, args = append(where, cond), append(args, arg) }
+	var sel selection
+	for _, g := range q.By {
+		if name, ok := strings.CutPrefix(g, "tag:"); ok {
+			sel.by = append(sel.by, fmt.Sprintf("substr(who, %d)", len([]rune(name))+2))
+			sel.add("substr(who, 1, ?) = ?", len([]rune(name))+1, name+"=")
+			continue
+		}
+		sel.by = append(sel.by, groups[g])
+	}
+	sel.add("scope = ?", sc)
+	times, args := span(q, finest(q.By))
+	sel.add(times, args...)
+	for _, f := range [][2]string{{"provider", q.Provider}, {"key", q.Key}, {"who", q.Team}, {"who", q.Run}, {"who", q.Tag}} {
+		if f[1] != "" {
+			sel.add(f[0]+" = ?", f[1])
+		}
+	}
+	if q.Model != "" {
+		sel.add("(model = ? OR provider || '/' || model = ?)", q.Model, q.Model)
+	}
+	sql := "SELECT " + strings.Join(append(slices.Clone(sel.by), totals), ", ") + " FROM cells WHERE " + strings.Join(sel.where, " AND ")
+	if len(sel.by) > 0 {
+		by := strings.Join(sel.by, ", ")
+		sql += " GROUP BY " + by + " ORDER BY " + by
+	}
+	return sql, sel.args, nil
+}
+
+// scopeOf says which cells answer a query. Runs, tags and teams are each summed for
+// themselves, so a query names at most one of them.
+func scopeOf(q gateway.SpendQuery) (scope, error) {
+	wants := map[string]bool{"run": q.Run != "", "tag": q.Tag != "", "team": q.Team != "", "key": q.Key != ""}
+	seen := map[string]bool{}
+	for _, g := range q.By {
+		word := g
+		if name, ok := strings.CutPrefix(g, "tag:"); ok && name != "" {
+			word = "tag"
+		}
+		if !slices.Contains(gateway.SpendGroups, word) {
+			return 0, gateway.Errorf(gateway.Invalid, "cannot group by %q; can by %s, tag:NAME", g, strings.Join(gateway.SpendGroups, ", "))
+		}
+		if seen[g] {
+			return 0, gateway.Errorf(gateway.Invalid, "cannot group by %q twice", g)
+		}
+		seen[g] = true
+		wants[word] = true
+	}
+	n := 0
+	for _, word := range []string{"run", "tag", "team"} {
+		if wants[word] {
+			n++
+		}
+	}
+	switch {
+	case n > 1:
+		return 0, gateway.Errorf(gateway.Invalid, "a report can be of runs, of tags or of teams, but not of two of them; the rows themselves can be exported")
+	case wants["run"]:
+		return ofRun, nil
+	case wants["tag"]:
+		return ofTag, nil
+	case wants["team"], wants["key"]:
+		return ofKey, nil
+	}
+	return ofAll, nil
+}
+
+// finest is the longest grain that still tells the groups apart.
+func finest(by []string) grain {
+	switch {
+	case slices.Contains(by, "hour"):
+		return byHour
+	case slices.Contains(by, "day"):
+		return byDay
+	}
+	return byMonth
+}
+
+// span chooses the cells between two times: whole months where they fit, then days,
+// then hours at the edges. No hour is in two of them.
+func span(q gateway.SpendQuery, longest grain) (string, []any) {
+	const first, last = -1 << 40, 1 << 40 // hours; before and after all time
+	from, to := int64(first), int64(last)
 	if !q.From.IsZero() {
-		add("hour >= ?", hour(q.From))
+		from = hour(q.From)
 	}
 	if !q.To.IsZero() {
-		add("hour < ?", hour(q.To))
+		to = hour(q.To)
 	}
-	for _, f := range [][2]string{{"provider", q.Provider}, {"model", q.Model}, {"key", q.Key}} {
-		if f[1] != "" {
-			add(f[0]+" = ?", f[1])
+	var parts []string
+	var args []any
+	add := func(g grain, from, to int64) {
+		if from < to {
+			parts, args = append(parts, "(grain = ? AND at >= ? AND at < ?)"), append(args, g, from, to)
 		}
 	}
-	sql := "SELECT " + strings.Join(append(by, sums), ", ") + " FROM rollups"
-	if len(where) > 0 {
-		sql += " WHERE " + strings.Join(where, " AND ")
+	// Each grain covers the middle that is left to it; what remains at both edges goes to the next finer one.
+	lo, hi := from, from // covered so far: [lo, hi)
+	for g := longest; ; g-- {
+		a, b := from, to
+		if from != first {
+			a = g.next(from)
+		}
+		if to != last {
+			b = g.start(hours(to))
+		}
+		switch {
+		case lo == hi && a < b:
+			add(g, a, b)
+			lo, hi = a, b
+		case lo < hi:
+			add(g, a, lo)
+			add(g, hi, b)
+			lo, hi = min(a, lo), max(b, hi)
+		}
+		if g == byHour {
+			break
+		}
 	}
-	if len(by) > 0 {
-		sql += " GROUP BY " + strings.Join(by, ", ") + " ORDER BY " + strings.Join(by, ", ")
+	if len(parts) == 0 {
+		return "0", nil
 	}
-	return sql, args, nil
+	return "(" + strings.Join(parts, " OR ") + ")", args
 }
 
 func scanLine(rows *sql.Rows, by []string) (gateway.SpendLine, error) {
@@ -98,74 +211,4 @@ func scanLine(rows *sql.Rows, by []string) (gateway.SpendLine, error) {
 		}
 	}
 	return l, nil
-}
-
-// Request returns the rows of one request in order of their attempts.
-func (s *Store) Request(ctx context.Context, id string) ([]gateway.Entry, error) {
-	return s.entries(ctx, "SELECT * FROM attempts WHERE request = ? ORDER BY attempt", id)
-}
-
-func (s *Store) entries(ctx context.Context, query string, args ...any) ([]gateway.Entry, error) {
-	rows, err := s.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading the ledger: %w", err)
-	}
-	defer rows.Close()
-	var out []gateway.Entry
-	for rows.Next() {
-		e, err := scanEntry(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading the ledger: %w", err)
-		}
-		out = append(out, e)
-	}
-	return out, rows.Err()
-}
-
-func scanEntry(rows *sql.Rows) (gateway.Entry, error) {
-	var e gateway.Entry
-	var tags string
-	var begun int64
-	u := &e.Usage
-	err := rows.Scan(&e.Request, &e.Attempt, &e.Key, &tags, &e.Op, &e.Role, &e.Provider, &e.Model, &e.Asked,
-		&begun, &e.FirstContent, &e.Took, &e.Outcome, &e.Status, &e.Finish, &e.Winner, &e.Stream,
-		&u.Fresh, &u.CachedRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &e.Source,
-		&e.Cost, &u.HasBilled, &e.Priced, &e.PriceDate)
-	if err != nil {
-		return e, err
-	}
-	e.Begun = time.Unix(0, begun).UTC()
-	u.Reported = e.Source == gateway.UsageReported
-	if u.HasBilled {
-		u.Billed = e.Cost
-	}
-	if tags != "{}" {
-		err = json.Unmarshal([]byte(tags), &e.Tags)
-	}
-	return e, err
-}
-
-// Verify recomputes every rollup from the rows and names each that differs.
-func (s *Store) Verify(ctx context.Context) ([]string, error) {
-	const fold = `SELECT begun/3600000000000 AS hour, provider, model, key, COUNT(*), SUM(winner),
- SUM(fresh+cached+write5m+write1h), SUM(cached), SUM(output), SUM(cost),
- SUM(CASE source WHEN 'estimated' THEN cost ELSE 0 END), SUM(1-priced) FROM attempts GROUP BY 1,2,3,4`
-	const diff = `SELECT * FROM (SELECT 'rollup without its rows: ' || hour || ' ' || provider || '/' || model || ' ' || key AS what
- FROM (SELECT * FROM rollups EXCEPT ` + fold + `) UNION ALL
- SELECT 'rows without their rollup: ' || hour || ' ' || provider || '/' || model || ' ' || key
- FROM (` + fold + ` EXCEPT SELECT * FROM rollups)) LIMIT 100`
-	rows, err := s.read.QueryContext(ctx, diff)
-	if err != nil {
-		return nil, fmt.Errorf("verifying the ledger: %w", err)
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var what string
-		if err := rows.Scan(&what); err != nil {
-			return nil, fmt.Errorf("verifying the ledger: %w", err)
-		}
-		out = append(out, what)
-	}
-	return out, rows.Err()
 }

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -23,7 +22,10 @@ import (
 //go:embed schema.sql
 var first string
 
-var migrations = []string{first}
+//go:embed schema_2.sql
+var second string
+
+var migrations = []string{first, second}
 
 // Options of a Store. The zero value is durable against a killed process.
 type Options struct {
@@ -87,7 +89,7 @@ func (s *Store) open(path string, opts Options) (err error) {
 	if s.row, err = s.write.Prepare(insertRow); err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
-	if s.roll, err = s.write.Prepare(addRollup); err != nil {
+	if s.roll, err = s.write.Prepare(addCell); err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	s.read, err = connect(path, "mode=ro", opts)
@@ -152,12 +154,7 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-const insertRow = `INSERT INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
-
-const addRollup = `INSERT INTO rollups VALUES (?,?,?,?,1,?,?,?,?,?,?,?)
-ON CONFLICT DO UPDATE SET attempts = attempts + 1, requests = requests + excluded.requests,
- prompt = prompt + excluded.prompt, cached = cached + excluded.cached, output = output + excluded.output,
- cost = cost + excluded.cost, estimated = estimated + excluded.estimated, unpriced = unpriced + excluded.unpriced`
+const insertRow = `INSERT INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
 
 // Append writes rows in one transaction: all of them or none. A row whose request and
 // attempt are there already changes nothing and is counted in doubled. When it
@@ -175,7 +172,7 @@ func (s *Store) Append(ctx context.Context, rows []gateway.Entry) (doubled int, 
 }
 
 func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, rows []gateway.Entry) (doubled int, err error) {
-	row, roll := tx.StmtContext(ctx, s.row), tx.StmtContext(ctx, s.roll)
+	row, f := tx.StmtContext(ctx, s.row), fold{}
 	for i := range rows {
 		e := &rows[i]
 		res, err := row.ExecContext(ctx, columns(e)...)
@@ -186,11 +183,9 @@ func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, rows []gateway.Entry) 
 			doubled++
 			continue
 		}
-		if _, err := roll.ExecContext(ctx, rollup(e)...); err != nil {
-			return 0, err
-		}
+		f.add(e)
 	}
-	return doubled, nil
+	return doubled, f.write(ctx, tx.StmtContext(ctx, s.roll))
 }
 
 func columns(e *gateway.Entry) []any {
@@ -204,16 +199,5 @@ func columns(e *gateway.Entry) []any {
 	return []any{e.Request, e.Attempt, e.Key, tags, e.Op, string(e.Role), e.Provider, e.Model, e.Asked,
 		e.Begun.UnixNano(), int64(e.FirstContent), int64(e.Took), e.Outcome, e.Status, e.Finish, e.Winner, e.Stream,
 		u.Fresh, u.CachedRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, string(e.Source),
-		int64(e.Cost), u.HasBilled, e.Priced, e.PriceDate}
+		int64(e.Cost), u.HasBilled, e.Priced, e.PriceDate, e.Team, e.Run, e.Tariff}
 }
-
-func rollup(e *gateway.Entry) []any {
-	estimated := gateway.Microcents(0)
-	if e.Source == gateway.UsageEstimated {
-		estimated = e.Cost
-	}
-	return []any{hour(e.Begun), e.Provider, e.Model, e.Key, e.Winner, e.Usage.Prompt(), e.Usage.CachedRead,
-		e.Usage.Output, int64(e.Cost), int64(estimated), !e.Priced}
-}
-
-func hour(t time.Time) int64 { return t.Unix() / 3600 }

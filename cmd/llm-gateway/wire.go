@@ -64,6 +64,9 @@ func assemble(p parts) (gw *assembled, err error) {
 	if gw.store, err = ledger.Open(p.dataDir, ledger.Options{Full: p.sync == "full"}); err != nil {
 		return nil, err
 	}
+	if err = gw.store.KeepTariffs(context.Background(), p.config.models.Models()); err != nil {
+		return nil, errors.Join(err, gw.store.Close())
+	}
 	gw.books = ledger.Start(gw.store)
 	defer func() {
 		if err != nil {

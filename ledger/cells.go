@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"gateway"
+)
+
+// scope is what rows are summed for; see the table cells.
+type scope uint8
+
+const (
+	ofAll scope = iota
+	ofKey
+	ofRun
+	ofTag
+)
+
+// grain is the length of time that a cell sums.
+type grain uint8
+
+const (
+	byHour grain = iota
+	byDay
+	byMonth
+)
+
+// cell is the place of a sum.
+type cell struct {
+	scope           scope
+	grain           grain
+	at              int64 // unix hours
+	key, who        string
+	provider, model string
+}
+
+// sums are what a cell holds.
+type sums struct {
+	attempts, requests, prompt, cached, output, cost, estimated, unpriced int64
+}
+
+func (s *sums) add(e *gateway.Entry) {
+	s.attempts++
+	if e.Winner {
+		s.requests++
+	}
+	s.prompt += int64(e.Usage.Prompt())
+	s.cached += int64(e.Usage.CachedRead)
+	s.output += int64(e.Usage.Output)
+	s.cost += int64(e.Cost)
+	if e.Source == gateway.UsageEstimated {
+		s.estimated += int64(e.Cost)
+	}
+	if !e.Priced {
+		s.unpriced++
+	}
+}
+
+// fold sums rows up by the cells they belong to.
+type fold map[cell]*sums
+
+func (f fold) add(e *gateway.Entry) {
+	for g := byHour; g <= byMonth; g++ {
+		c := cell{grain: g, at: g.start(e.Begun), provider: e.Provider, model: e.Model}
+		f.at(c).add(e)
+		c.scope, c.key, c.who = ofKey, e.Key, e.Team
+		f.at(c).add(e)
+		if e.Run != "" {
+			c.scope, c.who = ofRun, e.Run
+			f.at(c).add(e)
+		}
+		for name, value := range e.Tags {
+			c.scope, c.who = ofTag, name+"="+value
+			f.at(c).add(e)
+		}
+	}
+}
+
+func (f fold) at(c cell) *sums {
+	s := f[c]
+	if s == nil {
+		s = &sums{}
+		f[c] = s
+	}
+	return s
+}
+
+// start is the first unix hour of the hour, day or month that a time is in.
+func (g grain) start(t time.Time) int64 {
+	switch g {
+	case byDay:
+		return floor(hour(t), 24)
+	case byMonth:
+		y, m, _ := t.UTC().Date()
+		return hour(time.Date(y, m, 1, 0, 0, 0, 0, time.UTC))
+	}
+	return hour(t)
+}
+
+func hour(t time.Time) int64 { return floor(t.Unix(), 3600) / 3600 }
+
+// floor rounds down to a multiple of n, before 1970 too.
+func floor(v, n int64) int64 {
+	if r := v % n; r < 0 {
+		return v - r - n
+	}
+	return v - v%n
+}
+
+const addCell = `INSERT INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts, requests = requests + excluded.requests,
+ prompt = prompt + excluded.prompt, cached = cached + excluded.cached, output = output + excluded.output,
+ cost = cost + excluded.cost, estimated = estimated + excluded.estimated, unpriced = unpriced + excluded.unpriced`
+
+// write adds the sums to the cells, in the order of the table so that pages are visited once.
+func (f fold) write(ctx context.Context, add *sql.Stmt) error {
+	order := make([]cell, 0, len(f))
+	for c := range f {
+		order = append(order, c)
+	}
+	slices.SortFunc(order, compareCells)
+	for _, c := range order {
+		s := f[c]
+		if _, err := add.ExecContext(ctx, c.scope, c.grain, c.at, c.key, c.who, c.provider, c.model,
+			s.attempts, s.requests, s.prompt, s.cached, s.output, s.cost, s.estimated, s.unpriced); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareCells(a, b cell) int {
+	return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.grain, b.grain), cmp.Compare(a.at, b.at), strings.Compare(a.key, b.key),
+		strings.Compare(a.who, b.who), strings.Compare(a.provider, b.provider), strings.Compare(a.model, b.model))
+}
+
+// hours is the time that a number of unix hours stands for.
+func hours(n int64) time.Time { return time.Unix(n*3600, 0).UTC() }
+
+// next is the first start of an hour, day or month that is not before an hour.
+func (g grain) next(h int64) int64 {
+	start := g.start(hours(h))
+	switch {
+	case start == h || g == byHour:
+		return h
+	case g == byDay:
+		return start + 24
+	}
+	return hour(hours(start).AddDate(0, 1, 0))
+}
