@@ -59,9 +59,11 @@ func (k kindOfField) fits(v gjson.Result) bool {
 }
 
 // checkTypes refuses a known field of a wrong type, by name.
-func (o *object) checkTypes() *gateway.Error {
+func (o *object) checkTypes() *gateway.Error { return o.checkTypesBy(fieldKinds) }
+
+func (o *object) checkTypesBy(kinds map[string]kindOfField) *gateway.Error {
 	for name, v := range o.fields {
-		k, known := fieldKinds[name]
+		k, known := kinds[name]
 		if known && v.Type != gjson.Null && !k.fits(v) {
 			return field(name, "%q must be %s.", name, kindWords[k])
 		}

@@ -101,6 +101,8 @@ func (s *Server) routes() {
 	for _, prefix := range []string{"/v1", "/api/v1.0"} {
 		g := e.Group(prefix, s.authenticate)
 		g.POST("/chat/completions", s.converse(&chatDialect))
+		g.POST("/responses", s.converse(s.responses()))
+		g.Any("/responses/*id", s.notStored)
 		g.POST("/embeddings", s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gateway"
+)
+
+// responsesDialect is OpenAI's Responses API. Its scan is made per server: it must know
+// which models are served by that API itself.
+var responsesDialect = dialect{
+	claims: func(r *http.Request) bool {
+		path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/api/v1.0"), "/v1")
+		return path == "/responses" || strings.HasPrefix(path, "/responses/")
+	},
+	whole:   responsesWhole,
+	events:  func(req *gateway.Request, a *gateway.Answer) eventWriter { return newResponsesEvents(req, a) },
+	failure: responsesFailure,
+	alive:   ": keep-alive\n\n",
+}
+
+// responsesKind is the kind of provider that speaks this API itself.
+const responsesKind = "openai_responses"
+
+// responses is the format with the models of this server.
+func (s *Server) responses() *dialect {
+	d := responsesDialect
+	d.scan = func(_ *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
+		return scanResponses(raw, req, s.servesResponses)
+	}
+	return &d
+}
+
+// servesResponses says whether a model is named together with its provider and that
+// provider speaks this API itself: then it may be asked for what only it can do.
+func (s *Server) servesResponses(model string) bool {
+	for _, m := range s.catalog.Models() {
+		if m.Kind == responsesKind && model == m.Provider+"/"+m.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// notStored answers everything about a response by its id.
+func (s *Server) notStored(c *gin.Context) {
+	s.failAs(c, http.StatusNotFound, "response_not_found", "Responses are not stored here: each request brings the whole conversation in \"input\".")
+}
+
+// responsesFailure is OpenAI's form, with the codes of its own for what is wrong with a request.
+func responsesFailure(b []byte, p *problem, _ string) ([]byte, int) {
+	if p.err != nil && p.err.Provider == "" && p.err.Code != "" {
+		own := *p
+		own.code = p.err.Code
+		p = &own
+	}
+	return p.openAI(b), p.status
+}

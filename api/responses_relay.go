@@ -1,0 +1,73 @@
+package api
+
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// responsesEvents passes the events of a provider that speaks this API on as they
+// came, and writes those of any other answer.
+type responsesEvents struct {
+	*responsesWriter
+	relays bool
+	mixed  bool // what was relayed went on in another format, so it has no true end
+}
+
+func newResponsesEvents(req *gateway.Request, a *gateway.Answer) *responsesEvents {
+	return &responsesEvents{responsesWriter: newResponsesWriter(req, a)}
+}
+
+func (w *responsesEvents) silent(c *gateway.Chunk) bool {
+	return c.Raw == nil && w.responsesWriter.silent(c)
+}
+
+func (w *responsesEvents) chunk(b []byte, c *gateway.Chunk) []byte {
+	switch {
+	case c.Raw != nil && (w.relays || !w.begun):
+		w.relays, w.begun = true, true
+		w.said = w.said || c.HasContent()
+		w.follow(c.Raw)
+		if c.Event != "" {
+			b = append(append(append(b, "event: "...), c.Event...), '\n')
+		}
+		return appendData(b, c.Raw)
+	case w.relays:
+		w.mixed = true
+		return b
+	case w.responsesWriter.silent(c):
+		return b
+	}
+	return w.responsesWriter.chunk(b, c)
+}
+
+// follow keeps what an end of our own would have to agree with.
+func (w *responsesEvents) follow(raw []byte) {
+	if n := gjson.GetBytes(raw, "sequence_number"); n.Type == gjson.Number {
+		w.seq = int(n.Int()) + 1
+	}
+	if w.head.relayedID == "" {
+		w.head.relayedID = gjson.GetBytes(raw, "response.id").String()
+	}
+}
+
+// appendData appends the data of an event; each of its lines needs the field's name.
+func appendData(b, data []byte) []byte {
+	for line := range bytes.SplitSeq(data, []byte("\n")) {
+		b = append(append(append(b, "data: "...), line...), '\n')
+	}
+	return append(b, '\n')
+}
+
+func (w *responsesEvents) end(b []byte, u *gateway.Usage, receipt []gateway.AttemptNote) []byte {
+	if !w.relays {
+		return w.responsesWriter.end(b, u, receipt)
+	}
+	if w.mixed {
+		p := problemOf(gateway.Errorf(gateway.Unavailable, "the provider failed"))
+		return w.fail(b, &p)
+	}
+	return b // its own last event was relayed
+}
