@@ -28,6 +28,7 @@ var edges = map[gateway.Kind]edge{
 	gateway.Invalid:         {400, "invalid_request_error", "invalid_request", "The request is not valid.", true},
 	gateway.Unauthorized:    {401, "invalid_request_error", "invalid_api_key", "A valid API key is required.", true},
 	gateway.Forbidden:       {403, "invalid_request_error", "model_not_found", "The API key may not do this.", true}, // OpenAI's code for a model that a project may not use
+	gateway.UnknownKey:      {404, "invalid_request_error", "key_not_found", "There is no such key.", true},
 	gateway.KeyLimited:      {429, "rate_limit_error", "rate_limit_exceeded", "The API key is at its limit.", true},
 	gateway.UnknownModel:    {404, "invalid_request_error", "model_not_found", "No provider has this model.", true},
 	gateway.TooLarge:        {413, "invalid_request_error", "request_too_large", "The request is too large.", true},
