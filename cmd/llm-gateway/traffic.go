@@ -50,11 +50,19 @@ var asks = []ask{
 	{"openai/", false, "What is 17 times 23?"},
 }
 
-// trickle sends a request about every gap until ctx ends, and hands what it saw to
-// show. pinned makes provider/ into provider/model.
+// lastPatience is how long the demo's client waits for the last answers: the gateway
+// drains for less.
+const lastPatience = 5 * time.Second
+
+// trickle sends a request about every gap until ctx ends, then waits for the answers
+// that are still on their way, and hands what it saw to show. pinned makes provider/ into provider/model.
 func trickle(ctx context.Context, base string, gap time.Duration, pinned map[string]string, show func(answered)) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	defer client.CloseIdleConnections()
+	// Requests outlive ctx: it is the gateway that drains, and what it still answers counts.
+	flight, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastPatience, cut) })()
 	seen := make(chan answered)
 	flying := 0
 	timer := time.NewTimer(0)
@@ -74,7 +82,7 @@ func trickle(ctx context.Context, base string, gap time.Duration, pinned map[str
 				next.model = full
 			}
 			flying++
-			go func() { seen <- put(ctx, client, base, next) }() // ends with ctx at the latest
+			go func() { seen <- put(flight, client, base, next) }() // ends with flight at the latest
 		case <-done(ctx, flying):
 		}
 	}
