@@ -84,7 +84,7 @@ func TestOpenLoopSeesAStallWithEveryCall(t *testing.T) {
 	})
 }
 
-func TestLoadGoesToLoopbackOnly(t *testing.T) {
+func TestOwnServersStayOnLoopback(t *testing.T) {
 	for base, ok := range map[string]bool{
 		"http://127.0.0.1:8090": true, "http://localhost:1": true, "http://[::1]:1": true,
 		"https://example.com": false, "http://192.168.1.1": false, "http://127.0.0.1.example.com": false,

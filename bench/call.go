@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -16,19 +15,21 @@ import (
 
 // target is what every call of a run has in common.
 type target struct {
-	url    string // of /v1/chat/completions
-	key    string // sent as a bearer token; "" for none
-	stream bool
-	body   []byte
-	client *http.Client
+	url     string // of /v1/chat/completions
+	key     string // sent as a bearer token; "" for none
+	stream  bool
+	body    []byte
+	timeout time.Duration // of one call; 0: none
+	client  *http.Client
+}
+
+type message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
 }
 
 // newTarget makes a target whose prompt has so many bytes.
 func newTarget(base, key, model string, stream bool, promptBytes int) (*target, error) {
-	type message struct {
-		Role    string `json:"role"`
-		Content string `json:"content"`
-	}
 	body, err := json.Marshal(struct {
 		Model    string    `json:"model"`
 		Messages []message `json:"messages"`
@@ -37,16 +38,24 @@ func newTarget(base, key, model string, stream bool, promptBytes int) (*target, 
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{
+	return &target{
+		url: chatURL(base), key: key, stream: stream, body: body, client: newClient(),
+	}, nil
+}
+
+// chatURL takes a base URL with or without the /v1 that SDKs are given.
+func chatURL(base string) string {
+	return strings.TrimSuffix(strings.TrimRight(base, "/"), "/v1") + "/v1/chat/completions"
+}
+
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 20_000, // a closed loop of any size keeps its connections
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true,
-	}
-	return &target{
-		url: strings.TrimRight(base, "/") + "/v1/chat/completions", key: key, stream: stream, body: body,
-		client: &http.Client{Transport: transport},
-	}, nil
+	}}
 }
 
 func prompt(size int) string {
@@ -57,30 +66,34 @@ func prompt(size int) string {
 // sample is what one call came to. Times count from the moment it was due.
 type sample struct {
 	first, whole time.Duration
+	gaps         []time.Duration // between one piece of content and the next
 	bytes        int64
 	err          error
+}
+
+// refused is an answer that is no answer: its status and the error's code.
+type refused struct {
+	status int
+	code   string
+}
+
+func (r *refused) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", r.status, r.code))
 }
 
 // do makes one call. due is when it should have left: an open loop counts the wait
 // of a late start as part of the latency, as its users would.
 func (t *target) do(ctx context.Context, due time.Time) sample {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(t.body))
-	if err != nil {
-		return sample{err: err}
+	if t.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.timeout)
+		defer cancel()
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if t.key != "" {
-		req.Header.Set("Authorization", "Bearer "+t.key)
-	}
-	res, err := t.client.Do(req)
+	res, err := t.post(ctx, t.body)
 	if err != nil {
 		return sample{err: err}
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 300))
-		return sample{err: fmt.Errorf("HTTP %d: %s", res.StatusCode, bytes.TrimSpace(text))}
-	}
 	read := readWhole
 	if t.stream {
 		read = readStream
@@ -92,35 +105,67 @@ func (t *target) do(ctx context.Context, due time.Time) sample {
 	return s
 }
 
+// post sends a body and gives the answer if its status is 200.
+func (t *target) post(ctx context.Context, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if t.key != "" {
+		req.Header.Set("Authorization", "Bearer "+t.key)
+	}
+	res, err := t.client.Do(req)
+	if err != nil {
+		return nil, plainly(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer res.Body.Close()
+		return nil, refusalOf(res)
+	}
+	return res, nil
+}
+
+// refusalOf keeps the code of an error and not its text, which may name the request
+// and so be different each time.
+func refusalOf(res *http.Response) *refused {
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10)) // a cut answer has no code
+	var body struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var inner struct {
+		Code string `json:"code"`
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(text, &body) == nil && json.Unmarshal(body.Error, &inner) == nil && inner.Code == "" {
+		inner.Code = inner.Type
+	}
+	return &refused{res.StatusCode, inner.Code}
+}
+
+// plainly leaves the URL and the client's port out of an error, so that equal
+// failures read the same.
+func plainly(err error) error {
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &dial):
+		return fmt.Errorf("%s: %w", dial.Op, dial.Err)
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return err
+}
+
 func readWhole(body io.Reader, due time.Time) sample {
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return sample{err: err}
+		return sample{err: plainly(err)}
 	}
 	if !bytes.Contains(data, []byte(`"choices"`)) {
 		return sample{err: errors.New("the answer has no choices")}
 	}
 	return sample{first: time.Since(due), bytes: int64(len(data))}
-}
-
-// readStream counts a stream as answered only when it ends with [DONE].
-func readStream(body io.Reader, due time.Time) (s sample) {
-	lines := bufio.NewReaderSize(body, 4096)
-	for {
-		line, err := lines.ReadSlice('\n')
-		s.bytes += int64(len(line))
-		if err != nil {
-			s.err = fmt.Errorf("stream ended without [DONE]: %w", err)
-			return s
-		}
-		switch {
-		case bytes.HasPrefix(line, []byte("data: [DONE]")):
-			return s
-		case s.first == 0 && bytes.Contains(line, []byte(`"content":"`)) && !bytes.Contains(line, []byte(`"content":""`)):
-			s.first = time.Since(due)
-		case bytes.Contains(line, []byte(`"error"`)):
-			s.err = fmt.Errorf("error in the stream: %.200s", line)
-			return s
-		}
-	}
 }

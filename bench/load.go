@@ -3,57 +3,188 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/url"
-	"sync"
+	"os"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
-// plan is one run of load.
-type plan struct {
-	workers int           // closed loop: calls in flight at any time
-	rate    float64       // open loop: calls per second; 0 for a closed loop
-	limit   int           // open loop: most calls in flight; those over it are counted, not sent
-	length  time.Duration // of the run
-	calls   int           // end after so many; 0: only length ends it
+// where is the server under load, as the user names it.
+type where struct {
+	url, model, key, keyEnv string
+	timeout                 time.Duration
 }
 
-func runLoad(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("bench load", flag.ContinueOnError)
-	base := flags.String("url", "http://127.0.0.1:8090", "what to call")
-	key := flags.String("key", "", "client key")
-	model := flags.String("model", "auto", "model to ask for")
-	stream := flags.Bool("stream", false, "ask for a stream")
-	size := flags.Int("body", 500, "bytes of the prompt")
-	p := plan{}
-	flags.IntVar(&p.workers, "c", 16, "closed loop: calls in flight")
-	flags.Float64Var(&p.rate, "rate", 0, "open loop: calls per second, whatever the answers do")
-	flags.IntVar(&p.limit, "max", 10_000, "open loop: most calls in flight")
-	flags.DurationVar(&p.length, "for", 10*time.Second, "how long")
-	flags.IntVar(&p.calls, "n", 0, "end after so many calls")
-	if err := flags.Parse(args); err != nil {
+func (w *where) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&w.url, "url", "http://127.0.0.1:8090", "base URL of any OpenAI-compatible server; only put load on what is yours")
+	f.StringVar(&w.model, "model", "auto", "model to ask for")
+	f.StringVar(&w.key, "key", "", "key to send")
+	f.StringVar(&w.keyEnv, "key-env", "", "environment variable that holds the key")
+	f.DurationVar(&w.timeout, "timeout", 2*time.Minute, "most time for one call")
+}
+
+// check takes the key from the environment if it is to be there.
+func (w *where) check() error {
+	u, err := url.Parse(w.url)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--url %q is not an http(s) URL", w.url)
+	}
+	if w.keyEnv != "" {
+		if w.key = os.Getenv(w.keyEnv); w.key == "" {
+			return fmt.Errorf("--key-env: %s is not set", w.keyEnv)
+		}
+	}
+	return nil
+}
+
+func (w *where) target(stream bool, size int) (*target, error) {
+	t, err := newTarget(w.url, w.key, w.model, stream, size)
+	if err == nil {
+		t.timeout = w.timeout
+	}
+	return t, err
+}
+
+// loadSettings are what load was told.
+type loadSettings struct {
+	where
+	outputs
+	plan
+	stream bool
+	sizes  []string
+	rates  []string
+	warmUp time.Duration
+}
+
+func newLoad() *cobra.Command {
+	var s loadSettings
+	cmd := &cobra.Command{
+		Use:   "load",
+		Short: "Put load on a URL: closed or open loop, streams, body sizes",
+		Long: "Put load on any OpenAI-compatible URL.\n\n" +
+			"A closed loop (-c) keeps a number of calls in flight. An open loop (--rate) starts calls at their\n" +
+			"time, however slow the answers are, and counts from the moment a call was due, so that a stall shows\n" +
+			"in every call that it would have met. Several --body or --rate give one run each. Ctrl-C ends it\n" +
+			"with the report so far.",
+		Example: "  bench load -c 64 --for 10s --stream\n" +
+			"  bench load --rate 100,200,400 --body 300,10k,100k --markdown report.md --svg plots",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	s.where.flags(cmd)
+	s.outputs.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&s.stream, "stream", false, "ask for streams, and measure the first token and the gaps between tokens")
+	f.StringSliceVar(&s.sizes, "body", []string{"300"}, "bytes of the prompt, such as 300, 10k or 100k")
+	f.IntVarP(&s.workers, "concurrency", "c", 16, "closed loop: calls in flight")
+	f.StringSliceVar(&s.rates, "rate", nil, "open loop: calls per second, whatever the answers do")
+	f.BoolVar(&s.even, "even", false, "open loop: at equal distances instead of at random ones (Poisson)")
+	f.IntVar(&s.limit, "max", 10_000, "open loop: most calls in flight; more are counted as not sent")
+	f.DurationVar(&s.length, "for", 10*time.Second, "how long each run lasts")
+	f.IntVarP(&s.calls, "count", "n", 0, "end each run after so many calls")
+	f.DurationVar(&s.warmUp, "warm-up", time.Second, "load beforehand that is not counted")
+	return cmd
+}
+
+func (s *loadSettings) run(ctx context.Context, out io.Writer) error {
+	if err := s.check(); err != nil {
 		return err
 	}
-	if err := loopback(*base); err != nil {
-		return err
-	}
-	t, err := newTarget(*base, *key, *model, *stream, *size)
+	plans, err := s.plans()
 	if err != nil {
 		return err
 	}
-	r := drive(ctx, t, p)
-	r.print(out)
-	if r.ok == 0 {
+	result := newResult("load", s.url, s.model)
+	for i, one := range plans {
+		t, err := s.target(s.stream, one.size)
+		if err != nil {
+			return err
+		}
+		if i == 0 && s.warmUp > 0 {
+			warm := one.plan
+			warm.length, warm.calls = s.warmUp, 0
+			drive(ctx, t, warm)
+		}
+		stop := watch(one.name, &one.plan)
+		r := drive(ctx, t, one.plan)
+		stop()
+		result.add(one.name, one.rate, r)
+		if ctx.Err() != nil {
+			break // with the report so far
+		}
+	}
+	if err := s.write(out, result); err != nil {
+		return err
+	}
+	if result.answered() == 0 {
 		return errors.New("no call was answered")
 	}
 	return nil
 }
 
-// loopback refuses any other host: this program is not for putting load on others.
+// namedPlan is one run of several.
+type namedPlan struct {
+	plan
+	name string
+	size int
+}
+
+// plans are one run for each size and rate.
+func (s *loadSettings) plans() (all []namedPlan, err error) {
+	if s.length <= 0 || s.workers < 1 || s.limit < 1 || s.calls < 0 {
+		return nil, errors.New("--for, -c and --max must be above 0")
+	}
+	rates := []float64{0}
+	if len(s.rates) > 0 {
+		rates = nil
+	}
+	for _, text := range s.rates {
+		rate, err := strconv.ParseFloat(text, 64)
+		if err != nil || rate <= 0 {
+			return nil, fmt.Errorf("--rate %q is not a number above 0", text)
+		}
+		rates = append(rates, rate)
+	}
+	for _, text := range s.sizes {
+		size, err := bytesOf(text)
+		if err != nil {
+			return nil, fmt.Errorf("--body: %w", err)
+		}
+		for _, rate := range rates {
+			one := namedPlan{plan: s.plan, size: size, name: fmt.Sprintf("%s, %d in flight", text, s.workers)}
+			one.rate, one.timeline = rate, true
+			if rate > 0 {
+				one.name = fmt.Sprintf("%s, %g/s", text, rate)
+			}
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
+// bytesOf reads 300, 10k or 1m: thousands, as the sizes of prompts are told.
+func bytesOf(text string) (int, error) {
+	digits, unit := strings.ToLower(text), 1
+	for suffix, n := range map[string]int{"k": 1000, "m": 1_000_000} {
+		if cut, found := strings.CutSuffix(digits, suffix); found {
+			digits, unit = cut, n
+		}
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > 64_000_000/unit {
+		return 0, fmt.Errorf("%q is not a size such as 300, 10k or 1m (at most 64m)", text)
+	}
+	return n * unit, nil
+}
+
+// loopback refuses any other host, for servers of this program's own.
 func loopback(base string) error {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -64,93 +195,4 @@ func loopback(base string) error {
 		return fmt.Errorf("%s is not on loopback", base)
 	}
 	return nil
-}
-
-// drive runs the plan and gathers what came of it. Calls that are under way when the
-// time is over are waited for, so that slow ones are not left out.
-func drive(ctx context.Context, t *target, p plan) *report {
-	r := newReport()
-	begun := time.Now()
-	if p.rate > 0 {
-		open(ctx, t, p, r)
-	} else {
-		closed(ctx, t, p, r)
-	}
-	r.took = time.Since(begun)
-	t.client.CloseIdleConnections()
-	return r
-}
-
-func closed(ctx context.Context, t *target, p plan, r *report) {
-	end := time.Now().Add(p.length)
-	tickets := make(chan struct{}, p.workers)
-	go func() { // ends when all tickets are out, the time is over or ctx ends
-		defer close(tickets)
-		for n := 0; (p.calls == 0 || n < p.calls) && time.Now().Before(end); n++ {
-			select {
-			case tickets <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	var workers sync.WaitGroup
-	for range p.workers {
-		workers.Go(func() {
-			for range tickets {
-				if !time.Now().Before(end) {
-					return
-				}
-				r.add(t.do(ctx, time.Now()))
-			}
-		})
-	}
-	workers.Wait()
-	for range tickets { // what no worker took, so that the giver ends
-	}
-}
-
-// open starts calls at random moments of the given rate (a Poisson process), however
-// slow the answers are, and counts a call's time from the moment it was due. So a
-// stall is seen by every call that it would have met (no coordinated omission).
-func open(ctx context.Context, t *target, p plan, r *report) {
-	random := rand.New(rand.NewPCG(1, 2)) // the same arrivals in each run
-	places := make(chan struct{}, p.limit)
-	var calls sync.WaitGroup
-	defer calls.Wait()
-	due := time.Now()
-	end := due.Add(p.length)
-	for n := 0; p.calls == 0 || n < p.calls; n++ {
-		due = due.Add(time.Duration(random.ExpFloat64() / p.rate * float64(time.Second)))
-		if due.After(end) {
-			return
-		}
-		if !sleepUntil(ctx, due) {
-			return
-		}
-		select {
-		case places <- struct{}{}:
-		default:
-			r.add(sample{err: errors.New("not sent: too many calls in flight")})
-			continue
-		}
-		at := due
-		calls.Go(func() {
-			r.add(t.do(ctx, at))
-			<-places
-		})
-	}
-}
-
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	wait := time.Until(at)
-	if wait <= 0 {
-		return ctx.Err() == nil
-	}
-	select {
-	case <-time.After(wait):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

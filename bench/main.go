@@ -18,7 +18,8 @@ import (
 
 // commands are the words that may follow bench. A new bench adds its line.
 var commands = []func() *cobra.Command{
-	classic("load", "Put load on a URL: closed or open loop", runLoad),
+	newLoad,
+	newSaturate,
 	newCompare,
 	classic("floor", "Serve a bare handler that copies a call, to compare with", runFloor),
 	classic("upstream", "Serve a provider that answers at once, to put behind either", runUpstream),

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,37 +18,63 @@ type report struct {
 	mu     sync.Mutex
 	first  *hdrhistogram.Histogram
 	whole  *hdrhistogram.Histogram
+	gaps   *hdrhistogram.Histogram
 	ok     int64
 	bytes  int64
 	failed map[string]int64 // by text
+	cut    int64            // calls under way when the run was interrupted
 	took   time.Duration
+	line   *timeline // nil: not kept
 }
 
+// differentFailures bounds how many texts are told apart.
+const differentFailures = 200
+
+const longest = 10 * time.Minute
+
 func newReport() *report {
-	longest := (10 * time.Minute).Microseconds()
-	return &report{
-		first:  hdrhistogram.New(1, longest, 3),
-		whole:  hdrhistogram.New(1, longest, 3),
-		failed: map[string]int64{},
-	}
+	return &report{first: newHistogram(3), whole: newHistogram(3), gaps: newHistogram(3), failed: map[string]int64{}}
+}
+
+func newHistogram(digits int) *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, longest.Microseconds(), digits)
 }
 
 func (r *report) add(s sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if errors.Is(s.err, context.Canceled) {
+		r.cut++ // nobody's failure: whoever runs this wanted to stop
+		return
+	}
+	r.line.add(s)
 	if s.err != nil {
-		r.failed[s.err.Error()]++
+		text := s.err.Error()
+		if _, known := r.failed[text]; !known && len(r.failed) >= differentFailures {
+			text = "other"
+		}
+		r.failed[text]++
 		return
 	}
 	r.ok++
 	r.bytes += s.bytes
 	record(r.first, s.first)
 	record(r.whole, s.whole)
+	for _, gap := range s.gaps {
+		record(r.gaps, gap)
+	}
 }
 
 // record clamps: a call longer than the histogram is still the longest of all.
 func record(h *hdrhistogram.Histogram, d time.Duration) {
 	_ = h.RecordValue(min(max(d.Microseconds(), 1), h.HighestTrackableValue()))
+}
+
+// counts are what a progress bar shows.
+func (r *report) counts() (ok, failed int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ok, r.failures()
 }
 
 func (r *report) failures() int64 {
@@ -61,15 +89,17 @@ func (r *report) failures() int64 {
 func (r *report) merge(other *report) {
 	r.first.Merge(other.first)
 	r.whole.Merge(other.whole)
+	r.gaps.Merge(other.gaps)
 	r.ok += other.ok
 	r.bytes += other.bytes
+	r.cut += other.cut
 	r.took += other.took
 	for text, n := range other.failed {
 		r.failed[text] += n
 	}
 }
 
-func (r *report) rate() float64 { return float64(r.ok) / r.took.Seconds() }
+func (r *report) rate() float64 { return float64(r.ok) / max(r.took.Seconds(), 1e-9) }
 
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "%d answered, %d failed in %.1fs: %.0f/s, %.1f MB\n",
@@ -79,7 +109,10 @@ func (r *report) print(out io.Writer) {
 	for _, row := range []struct {
 		name string
 		h    *hdrhistogram.Histogram
-	}{{"first content", r.first}, {"whole answer", r.whole}} {
+	}{{"first content", r.first}, {"between tokens", r.gaps}, {"whole answer", r.whole}} {
+		if row.h.TotalCount() == 0 {
+			continue
+		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.name,
 			at(row.h, 50), at(row.h, 90), at(row.h, 99), at(row.h, 99.9), micros(row.h.Max()))
 	}
@@ -95,6 +128,9 @@ func (r *report) printFailures(out io.Writer) {
 	slices.SortFunc(texts, func(a, b string) int { return int(r.failed[b] - r.failed[a]) })
 	for _, text := range texts[:min(len(texts), 5)] {
 		fmt.Fprintf(out, "%6d x %s\n", r.failed[text], text)
+	}
+	if r.cut > 0 {
+		fmt.Fprintf(out, "%6d under way when it was interrupted\n", r.cut)
 	}
 }
 
