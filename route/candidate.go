@@ -13,6 +13,7 @@ type Candidate struct {
 	Prompt   gateway.Microcents // expected cost of the prompt
 	Expected gateway.Microcents // of prompt and answer
 	Priced   bool
+	Plain    bool          // asked without a stream: its first content is its whole answer
 	Limit    time.Duration // configured limit on time to first content; 0: learned
 	OnBreak  string        // stream_failure of the provider
 }

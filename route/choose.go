@@ -42,11 +42,11 @@ func (w *Walk) nextWell(now time.Time) (int, bool) {
 		if !w.open(i) || !affordable(&w.cands[0], c, w.fleet.Times.PriceRatio) || w.fleet.Gate(c.Model).Shut {
 			continue
 		}
-		h := w.fleet.of(c.Model)
+		h := w.fleet.at(c)
 		if h.demotion.on && !h.demotion.rested(now) {
 			continue
 		}
-		if !h.demotion.on && found && i > slowest && h.typical(now)*5 > w.fleet.of(w.cands[slowest].Model).typical(now)*4 {
+		if !h.demotion.on && found && i > slowest && h.typical(now)*5 > w.fleet.at(&w.cands[slowest]).typical(now)*4 {
 			continue // dearer than the slow one and not clearly faster
 		}
 		return i, true
@@ -59,7 +59,7 @@ func (w *Walk) leastSlow(than *Candidate, now time.Time) (int, bool) {
 	best, found, quickest := 0, false, time.Duration(0)
 	for i := range w.cands {
 		c := &w.cands[i]
-		h := w.fleet.of(c.Model)
+		h := w.fleet.at(c)
 		if !w.open(i) || !h.demotion.on || !affordable(than, c, w.fleet.Times.PriceRatio) || w.fleet.Gate(c.Model).Shut {
 			continue
 		}
@@ -114,7 +114,7 @@ func (w *Walk) hedgeTarget(late int, now time.Time) (int, bool) {
 		if !w.open(i) || w.state[i] == dropped || !affordable(&w.cands[late], c, w.fleet.Times.PriceRatio) {
 			continue
 		}
-		g, h := w.fleet.Gate(c.Model), w.fleet.of(c.Model)
+		g, h := w.fleet.Gate(c.Model), w.fleet.at(c)
 		if !g.Closed || g.Tight || h.demotion.on || left < 2*h.base.m50 {
 			continue
 		}
@@ -134,10 +134,10 @@ func (w *Walk) hedgeCost(late, target int) float64 {
 	a, b := &w.cands[late], &w.cands[target]
 	answerA, answerB := float64(a.Expected-a.Prompt), float64(b.Expected-b.Prompt)
 	cost := float64(b.Prompt) + wins*(answerB-answerA)
-	if b.Model.Bills == gateway.BillsInFull {
+	if b.Plain || b.Model.Bills == gateway.BillsInFull {
 		cost += (1 - wins) * answerB
 	}
-	if a.Model.Bills == gateway.BillsInFull {
+	if a.Plain || a.Model.Bills == gateway.BillsInFull {
 		cost += wins * answerA
 	}
 	return max(0, cost)

@@ -39,7 +39,7 @@ func (w *Walk) worthWaiting(f *flight, err *gateway.Error, now time.Time) bool {
 	}
 	most := w.fleet.Times.PreferWait
 	if i, ok := w.next(now); ok {
-		if p50 := w.fleet.of(w.cands[i].Model).base.m50; p50 > 0 {
+		if p50 := w.fleet.at(&w.cands[i]).base.m50; p50 > 0 {
 			most = min(most, p50/4)
 		}
 	}
@@ -107,16 +107,16 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 
 // blame records what a failure says about the model's speed.
 func (w *Walk) blame(f *flight, err *gateway.Error, now time.Time) {
-	m := w.cands[f.cand].Model
+	c := &w.cands[f.cand]
 	switch gateway.KindOf(err) {
 	case gateway.Unavailable, gateway.RetryNow, gateway.Overloaded, gateway.BadAnswer, gateway.Timeout:
 		if !f.late {
-			w.fleet.record(now, m, failed, f.probe)
+			w.fleet.record(now, c, failed, f.probe)
 			f.probe = false
 		}
 	}
 	if err != nil && err.Kind == gateway.Timeout && !f.content {
-		w.fleet.observe(now, m, w.rules.PromptTokens, now.Sub(f.start))
+		w.fleet.observe(now, c, w.rules.PromptTokens, now.Sub(f.start))
 	}
 }
 

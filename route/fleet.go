@@ -13,7 +13,7 @@ type Fleet struct {
 	// Gate tells what the gate of a model would say now. Required.
 	Gate func(*gateway.Model) GateView
 
-	known  map[*gateway.Model]*health
+	known  map[way]*health
 	hedges float64 // hedges that may be made now
 	money  float64 // microcents that hedges may cost now
 	seeded bool
@@ -24,14 +24,27 @@ type Fleet struct {
 
 // NewFleet makes a Fleet that knows nothing yet; hedges start with a full bucket.
 func NewFleet(t Times, gate func(*gateway.Model) GateView) *Fleet {
-	return &Fleet{Times: t, Gate: gate, known: map[*gateway.Model]*health{}, hedges: t.HedgeBurst}
+	return &Fleet{Times: t, Gate: gate, known: map[way]*health{}, hedges: t.HedgeBurst}
 }
 
-func (f *Fleet) of(m *gateway.Model) *health {
-	h := f.known[m]
+// way is how a model is asked. A plain call has its first content when the answer is
+// whole, so what is usual for it says nothing of a streamed one, nor the other way round.
+type way struct {
+	model *gateway.Model
+	plain bool
+}
+
+// of is what is known of a model's streamed calls.
+func (f *Fleet) of(m *gateway.Model) *health { return f.learned(way{model: m}) }
+
+// at is what is known of calls like the candidate's.
+func (f *Fleet) at(c *Candidate) *health { return f.learned(way{c.Model, c.Plain}) }
+
+func (f *Fleet) learned(w way) *health {
+	h := f.known[w]
 	if h == nil {
 		h = newHealth(&f.Times)
-		f.known[m] = h
+		f.known[w] = h
 	}
 	return h
 }
@@ -58,31 +71,34 @@ func (f *Fleet) TakeSick() []*gateway.Model {
 }
 
 // record notes how a call went, and whether that demotes its model.
-func (f *Fleet) record(now time.Time, m *gateway.Model, v verdict, probe bool) {
-	h := f.of(m)
+func (f *Fleet) record(now time.Time, c *Candidate, v verdict, probe bool) {
+	h := f.at(c)
 	if probe {
 		h.probed(now, v, &f.Times)
 		return
 	}
 	if h.record(now, v, &f.Times) {
-		f.sick = append(f.sick, m)
+		f.sick = append(f.sick, c.Model)
 	}
 }
 
 // observe notes a time to first content, or how long a cut call had waited.
-func (f *Fleet) observe(now time.Time, m *gateway.Model, promptTokens int, ttft time.Duration) {
-	h := f.of(m)
-	h.observe(now, classOf(promptTokens), ttft, !h.demotion.on && f.Gate(m).Closed)
+func (f *Fleet) observe(now time.Time, c *Candidate, promptTokens int, ttft time.Duration) {
+	h := f.at(c)
+	h.observe(now, classOf(promptTokens), ttft, !h.demotion.on && f.Gate(c.Model).Closed)
 }
 
-// hedgeDelay is when a call to m counts as late: the live quantile, but never above
+// hedgeDelay is when a call to c counts as late: the live quantile, but never above
 // 1.5 times the baseline, because the live one follows an incident up. The quantile
 // rises as the bucket empties, so that the last tokens go to those that wait longest.
-func (f *Fleet) hedgeDelay(now time.Time, m *gateway.Model, promptTokens int) time.Duration {
-	t, h := &f.Times, f.of(m)
+func (f *Fleet) hedgeDelay(now time.Time, c *Candidate, promptTokens int) time.Duration {
+	t, h := &f.Times, f.at(c)
 	q := 0.95 + 0.035*max(0, 1-f.hedges/(0.6*t.HedgeBurst))
 	d, ok := h.quantile(now, classOf(promptTokens), q)
-	if !ok {
+	switch {
+	case !ok && c.Plain:
+		d = t.HedgeMost // nothing says how long its answers are
+	case !ok:
 		d = t.HedgeCold
 	}
 	if b := h.base.m95; b > 0 {
@@ -91,15 +107,15 @@ func (f *Fleet) hedgeDelay(now time.Time, m *gateway.Model, promptTokens int) ti
 	return min(max(d, t.HedgeLeast), t.HedgeMost)
 }
 
-// overdueAfter is when a call counts against m although it is still waiting; 0 while
-// nothing is known of m.
-func (f *Fleet) overdueAfter(m *gateway.Model) time.Duration {
-	return f.of(m).base.m95 * 105 / 100
+// overdueAfter is when a call counts against c although it is still waiting; 0 while
+// nothing is known of it.
+func (f *Fleet) overdueAfter(c *Candidate) time.Duration {
+	return f.at(c).base.m95 * 105 / 100
 }
 
-// limit is how long a call to m may take to its first content.
-func (f *Fleet) limit(now time.Time, m *gateway.Model) time.Duration {
-	t, h := &f.Times, f.of(m)
+// limit is how long a call to c may take to its first content.
+func (f *Fleet) limit(now time.Time, c *Candidate) time.Duration {
+	t, h := &f.Times, f.at(c)
 	b := h.base.m95
 	if b == 0 {
 		return t.LimitCold

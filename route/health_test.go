@@ -15,7 +15,7 @@ func newTestFleet() (*Fleet, *gateway.Model, time.Time) {
 // feed lets n calls take so long, spread evenly over a span.
 func feed(f *Fleet, m *gateway.Model, now time.Time, n int, ttft, span time.Duration) time.Time {
 	for range n {
-		f.observe(now, m, 100, ttft)
+		f.observe(now, &Candidate{Model: m}, 100, ttft)
 		now = now.Add(span / time.Duration(n))
 	}
 	return now
@@ -49,7 +49,7 @@ func TestBaselineIgnoresAnIncidentAndDemotionRecovers(t *testing.T) {
 	}
 	for range 50 {
 		now = now.Add(20 * time.Millisecond)
-		f.record(now, m, slow, false)
+		f.record(now, &Candidate{Model: m}, slow, false)
 	}
 	if !h.demotion.on || len(f.TakeSick()) != 1 {
 		t.Fatal("half a hundred slow calls did not demote")
@@ -67,7 +67,7 @@ func TestBaselineIgnoresAnIncidentAndDemotionRecovers(t *testing.T) {
 			t.Fatal("not tested after its rest")
 		}
 		h.demotion.probing = true
-		f.record(now, m, fine, true)
+		f.record(now, &Candidate{Model: m}, fine, true)
 	}
 	if h.demotion.on {
 		t.Error("three good probes did not restore it")
@@ -81,7 +81,7 @@ func TestChanceAloneDoesNotDemote(t *testing.T) {
 		if i%20 == 0 { // the 5 % that are overdue by definition
 			v = slow
 		}
-		f.record(now.Add(time.Duration(i)*10*time.Millisecond), m, v, false)
+		f.record(now.Add(time.Duration(i)*10*time.Millisecond), &Candidate{Model: m}, v, false)
 	}
 	if f.of(m).demotion.on {
 		t.Error("demoted at the expected share of overdue calls")
@@ -100,7 +100,7 @@ func TestRebaseline(t *testing.T) {
 	for now.Sub(began) < 12*time.Minute && h.demotion.on {
 		now = feed(f, m, now, 5, 4*time.Second, 5*time.Second)
 		if h.demotion.rested(now) {
-			f.record(now, m, slow, true)
+			f.record(now, &Candidate{Model: m}, slow, true)
 		}
 	}
 	if h.demotion.on || now.Sub(began) < 10*time.Minute {

@@ -41,7 +41,7 @@ func BenchmarkHedgeDelay(b *testing.B) {
 	f, cands, now := fleetForBench()
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hedgeDelay(now, cands[0].Model, 1000)
+		f.hedgeDelay(now, &cands[0], 1000)
 	}
 }
 
@@ -51,7 +51,7 @@ func BenchmarkObserve(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now = now.Add(time.Millisecond)
-		f.observe(now, cands[0].Model, 1000, 300*time.Millisecond)
+		f.observe(now, &cands[0], 1000, 300*time.Millisecond)
 	}
 }
 

@@ -66,10 +66,10 @@ func (w *Walk) tickFlight(i int, now time.Time) {
 	case due(f.lateAt, now):
 		f.lateAt = time.Time{}
 		f.late = true
-		m := w.cands[f.cand].Model
-		w.fleet.record(now, m, slow, f.probe)
+		c := &w.cands[f.cand]
+		w.fleet.record(now, c, slow, f.probe)
 		f.probe = false
-		if w.fleet.of(m).demotion.on {
+		if w.fleet.at(c).demotion.on {
 			w.move(i, now)
 		} else if due(f.hedgeAt, now) {
 			w.hedge(i, now)
@@ -89,7 +89,7 @@ func (w *Walk) atLimit(i int, now time.Time) {
 	m := w.cands[f.cand].Model
 	t := &w.fleet.Times
 	waited := now.Sub(f.start)
-	if w.rules.Demote && w.rules.Limit == 0 && w.fleet.of(m).demotion.on && 2*waited <= t.LimitExtended && !w.fasterExists(f.cand, now) {
+	if w.rules.Demote && w.rules.Limit == 0 && w.fleet.at(&w.cands[f.cand]).demotion.on && 2*waited <= t.LimitExtended && !w.fasterExists(f.cand, now) {
 		f.limitAt = now.Add(waited)
 		return
 	}
@@ -108,10 +108,10 @@ func (w *Walk) atLimit(i int, now time.Time) {
 }
 
 func (w *Walk) fasterExists(than int, now time.Time) bool {
-	d := w.fleet.of(w.cands[than].Model).typical(now)
+	d := w.fleet.at(&w.cands[than]).typical(now)
 	for i := range w.cands {
 		c := &w.cands[i]
-		h := w.fleet.of(c.Model)
+		h := w.fleet.at(c)
 		if i != than && w.open(i) && !h.demotion.on && w.fleet.Gate(c.Model).Closed &&
 			affordable(&w.cands[0], c, w.fleet.Times.PriceRatio) && h.typical(now) < d {
 			return true
@@ -143,7 +143,7 @@ func (w *Walk) move(i int, now time.Time) {
 	waited := now.Sub(f.start)
 	for c := range w.cands {
 		cand := &w.cands[c]
-		h := w.fleet.of(cand.Model)
+		h := w.fleet.at(cand)
 		if !w.open(c) || h.demotion.on || !w.fleet.Gate(cand.Model).Closed ||
 			!affordable(&w.cands[f.cand], cand, w.fleet.Times.PriceRatio) || h.typical(now) > waited {
 			continue

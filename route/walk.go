@@ -150,7 +150,7 @@ func (w *Walk) start(cand int, role gateway.Role, now time.Time) *flight {
 	w.attempts++
 	w.state[cand] = inUse
 	f := flight{attempt: w.attempts, cand: cand, role: role, start: now}
-	h := w.fleet.of(w.cands[cand].Model)
+	h := w.fleet.at(&w.cands[cand])
 	if w.rules.Demote && h.demotion.rested(now) {
 		h.demotion.probing, f.probe = true, true
 	}
@@ -188,9 +188,9 @@ func (w *Walk) onLeft(ev Event, now time.Time) {
 	w.sent++
 	f.left, f.queued, f.start = true, false, now
 	f.probe = f.probe || ev.Probe
-	m := w.cands[f.cand].Model
+	c := &w.cands[f.cand]
 	f.limitAt = now.Add(w.limit(f.cand, now))
-	if d := w.fleet.overdueAfter(m); d > 0 && w.rules.Demote {
+	if d := w.fleet.overdueAfter(c); d > 0 && w.rules.Demote {
 		f.lateAt = now.Add(d)
 	}
 	if w.rules.Hedge == "off" || !w.rules.Hedgeable || w.hedges >= w.rules.MaxHedges || w.rules.NoFallback {
@@ -198,10 +198,10 @@ func (w *Walk) onLeft(ev Event, now time.Time) {
 	}
 	f.delay = w.rules.HedgeAfter
 	if f.delay == 0 {
-		f.delay = w.fleet.hedgeDelay(now, m, w.rules.PromptTokens)
+		f.delay = w.fleet.hedgeDelay(now, c, w.rules.PromptTokens)
 	}
 	if f.probe {
-		if d := 2 * w.fleet.of(m).base.m50; d > 0 {
+		if d := 2 * w.fleet.at(c).base.m50; d > 0 {
 			f.delay = max(w.fleet.Times.HedgeLeast, min(f.delay, d))
 		}
 	}
@@ -224,8 +224,8 @@ func (w *Walk) limit(cand int, now time.Time) time.Duration {
 	}
 	fixed := d > 0
 	if !fixed {
-		d = w.fleet.limit(now, w.cands[cand].Model)
-		if w.rules.PatientEffort {
+		d = w.fleet.limit(now, &w.cands[cand])
+		if w.rules.PatientEffort || w.cands[cand].Plain {
 			d = max(d, patientLimit)
 		}
 	}
@@ -235,7 +235,7 @@ func (w *Walk) limit(cand int, now time.Time) time.Duration {
 		}
 		return left
 	}
-	return min(d, max(left/time.Duration(others+1), w.fleet.of(w.cands[cand].Model).base.m50))
+	return min(d, max(left/time.Duration(others+1), w.fleet.at(&w.cands[cand]).base.m50))
 }
 
 // onContent commits a streaming client to the first attempt with content, and stops
@@ -249,10 +249,10 @@ func (w *Walk) onContent(ev Event, now time.Time) {
 	f := &w.flying[i]
 	f.content = true
 	ttft := now.Sub(f.start)
-	m := w.cands[f.cand].Model
-	w.fleet.observe(now, m, w.rules.PromptTokens, ttft)
+	c := &w.cands[f.cand]
+	w.fleet.observe(now, c, w.rules.PromptTokens, ttft)
 	if !f.late {
-		w.fleet.record(now, m, fine, f.probe)
+		w.fleet.record(now, c, fine, f.probe)
 		f.probe = false
 	}
 	f.hedgeAt, f.lateAt, f.limitAt, f.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
@@ -296,7 +296,7 @@ func (w *Walk) land(i int, now time.Time) flight {
 		w.fleet.again--
 	}
 	if f.probe { // neither well nor ill: only gives the place back
-		w.fleet.of(w.cands[f.cand].Model).demotion.probing = false
+		w.fleet.at(&w.cands[f.cand]).demotion.probing = false
 	}
 	w.flying = append(w.flying[:i], w.flying[i+1:]...)
 	return f
@@ -315,7 +315,7 @@ func (w *Walk) cancelAllBut(attempt int, why *gateway.Error, now time.Time) {
 func (w *Walk) cancel(i int, why *gateway.Error, now time.Time) {
 	f := w.land(i, now)
 	if f.left && !f.content {
-		w.fleet.observe(now, w.cands[f.cand].Model, w.rules.PromptTokens, now.Sub(f.start))
+		w.fleet.observe(now, &w.cands[f.cand], w.rules.PromptTokens, now.Sub(f.start))
 	}
 	w.state[f.cand] = dropped
 	w.out = append(w.out, Action{Kind: Cancel, Attempt: f.attempt, Err: why})
