@@ -24,8 +24,8 @@ type Model struct {
 	Can   Abilities
 	Bills BillingHabit
 
-	// Plain is true when this model is better asked without a stream (stream_upstream: false).
-	Plain bool
+	// Upstream says how the model is asked for an answer.
+	Upstream StreamChoice
 	// Dimensions of an embedding model's vectors; 0: not known.
 	Dimensions int
 }
@@ -48,6 +48,15 @@ type Abilities struct {
 	Prefill    bool // a final assistant message is continued (stream_failure: continue)
 	TokenInput bool // embeddings of token arrays
 }
+
+// StreamChoice is stream_upstream: whether a provider is asked for a stream.
+type StreamChoice uint8
+
+const (
+	StreamAuto   StreamChoice = iota // a short answer for a client that does not stream: no; else yes
+	StreamAlways                     // so that a stall in the middle of any answer is seen
+	StreamNever                      // the model is better asked for a whole answer
+)
 
 // BillingHabit is what a provider charges for a call that we cut.
 type BillingHabit uint8

@@ -213,6 +213,8 @@ type Call struct {
 	Request *Request
 	Model   *Model
 	Attempt int
+	// Plain: the answer is asked for as one body. A stream is asked for otherwise.
+	Plain bool
 	// MaxTokens is always sent upstream when it is not 0: the bound that the hold was computed with.
 	MaxTokens int
 	// Prefill is what was already sent to the client of a broken stream and is to be continued; "" for none.

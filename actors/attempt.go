@@ -79,7 +79,9 @@ func (a *attempt) run(up Upstream) {
 		return
 	}
 	a.first = time.Since(a.begun)
-	a.sys.tell(content{a})
+	if !a.job.rules.Whole || !a.plain() { // the first content of a plain answer is all of it
+		a.sys.tell(content{a})
+	}
 	if a.job.rules.Whole {
 		a.gather(l)
 		return
@@ -187,13 +189,16 @@ func (a *attempt) embed(up Upstream) {
 	}
 }
 
+// plain says whether the answer is asked for as one body.
+func (a *attempt) plain() bool { return a.job.cands[a.cand].Plain }
+
 func (a *attempt) call() *gateway.Call {
 	prefill := ""
 	if a.model.Can.Prefill {
 		prefill = a.job.prefill
 	}
 	return &gateway.Call{
-		Request: a.job.req, Model: a.model, Attempt: a.n, MaxTokens: a.job.req.MaxTokens, Prefill: prefill,
+		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: a.job.req.MaxTokens, Prefill: prefill,
 		OnSent: func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
 		OnRate: func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
 	}

@@ -41,6 +41,9 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		entry := a.entry(t, err, winner, now)
 		a.job.note(a.line(&entry, err))
 		if entry.Winner {
+			if entry.Source == gateway.UsageReported {
+				a.sys.lengths.saw(a.model, a.job.req, entry.Usage.Output)
+			}
 			if c, ok := conversationOf(a.job.req); ok {
 				a.sys.affinity.keep(c, held{a.model, entry.Usage.Prompt(), now})
 			}
@@ -125,7 +128,7 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 	}
 	if req := a.job.req; req.Embed == nil {
 		u.Output = max(u.Output, a.sys.cfg.Estimate.Text(t.bytes))
-		if err != nil && a.model.Bills == gateway.BillsInFull {
+		if err != nil && a.billsUnseen() {
 			u.Output = max(u.Output, a.wholeAnswer())
 		}
 	}
@@ -136,6 +139,12 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 func (a *attempt) promptEstimate() int {
 	req := a.job.req
 	return a.sys.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
+}
+
+// billsUnseen: a cut call may be billed for more than we saw of it. Of a plain answer
+// nothing is seen until it is whole.
+func (a *attempt) billsUnseen() bool {
+	return a.model.Bills == gateway.BillsInFull || a.plain() && a.model.Bills == gateway.BillsSeen
 }
 
 // wholeAnswer is what a provider that goes on generating is expected to bill.

@@ -35,6 +35,7 @@ func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, r
 		}
 	}
 	rules := s.rules(req, &cands[0], prompt, now)
+	untilWhole(&rules, cands)
 	if pinned || req.Embed != nil {
 		rules.Hedgeable = rules.Hedgeable && !pinned && req.Embed == nil
 	}
@@ -68,6 +69,7 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 		if p := s.byName[m.Provider]; p != nil {
 			c.Limit, c.OnBreak = p.TTFT, p.OnBreak
 		}
+		c.Plain = s.plainly(req, &c)
 		cands = append(cands, c)
 	}
 	return cands, lacks

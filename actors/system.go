@@ -34,6 +34,7 @@ type System struct {
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
 	affinity affinity
+	lengths  lengths
 	crowd    crowd
 	stop     sync.Once
 }

@@ -60,8 +60,9 @@ const benchKey = "bench-client-key"
 const benchProviders = `{
   "providers": {
     "first": {"kind": "openai_compatible", "env_key": "BENCH_API_KEY", "base_url": %[1]q, "default_model": "bench-model",
-      "models": [{"name": "bench-model"}, {"name": "bench-streamed", "stream_upstream": "true"}, {"name": "bench-plain", "stream_upstream": "false"}],
-      "pricing": {"input_usd_per_mtok": 0.1, "output_usd_per_mtok": 0.4}},
+      "models": [
+        {"name": "bench-model", "pricing": {"input_usd_per_mtok": 0.1, "output_usd_per_mtok": 0.4}},
+        {"name": "bench-streamed", "stream_upstream": "true", "pricing": {"input_usd_per_mtok": 0.1, "output_usd_per_mtok": 0.4}}]},
     "second": {"kind": "openai_compatible", "env_key": "BENCH_API_KEY", "base_url": %[1]q, "default_model": "bench-model",
       "pricing": {"input_usd_per_mtok": 0.2, "output_usd_per_mtok": 0.8}},
     "third": {"kind": "openai_compatible", "env_key": "BENCH_API_KEY", "base_url": %[1]q, "default_model": "bench-model",

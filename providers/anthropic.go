@@ -62,7 +62,7 @@ func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		}
 		return nil, err
 	}
-	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
 		return a.whole(ctx, call, ask, resp)
 	}
 	return newMessagesStream(ctx, a, call, ask, resp.Body), nil
@@ -144,7 +144,7 @@ func relayedBody(call *gateway.Call) ([]byte, error) { return splicedBody(call, 
 func splicedBody(call *gateway.Call, limit string) ([]byte, error) {
 	raw := call.Request.Raw
 	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
-	if call.Model.Plain {
+	if call.Plain {
 		fresh["stream"] = "false"
 	}
 	out := make([]byte, 0, len(raw)+64)

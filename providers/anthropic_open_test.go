@@ -89,13 +89,13 @@ func TestWholeBodiesAreTaken(t *testing.T) {
 	whole := answered{200, "application/json", string(fixture(t, "anthropic/messages.text.response.json"))}
 	for name, a := range map[string]answered{"plain": whole, "events under a wrong type": {200, "application/json", stream(t, "text").body}} {
 		call := claudeCall("claude-opus-5", &gateway.Chat{Messages: said("hi")})
-		call.Model.Plain = name == "plain"
+		call.Plain = name == "plain"
 		m := serveMessages(t, a)
 		got, err := m.open(t, call)
 		if err != nil || got.Choices[0].Text != "Air scatters blue light more than red light." || got.Usage.Output != 42 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
-		if streams := gjson.Get(m.bodies[0], "stream").Bool(); streams == call.Model.Plain {
+		if streams := gjson.Get(m.bodies[0], "stream").Bool(); streams == call.Plain {
 			t.Errorf("%s: %s", name, m.bodies[0])
 		}
 	}
@@ -189,7 +189,7 @@ func TestRelayReplacesLittle(t *testing.T) {
 		{`{}`, `{"model":"claude-opus-5","stream":true}`, 0, false},
 	} {
 		call := relayCall(c.raw)
-		call.MaxTokens, call.Model.Plain = c.bound, c.plain
+		call.MaxTokens, call.Plain = c.bound, c.plain
 		if got, err := relayedBody(call); err != nil || string(got) != c.want {
 			t.Errorf("%s:\n got %s, %v\nwant %s", c.raw, got, err, c.want)
 		}

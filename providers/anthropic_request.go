@@ -51,7 +51,7 @@ func (a *anthropic) translate(call *gateway.Call, unthinking bool) (*messagesAsk
 	case chat.Logprobs:
 		return nil, e.cannot("give logprobs")
 	}
-	e.body.Model, e.body.Stream = call.Model.Name, !call.Model.Plain
+	e.body.Model, e.body.Stream = call.Model.Name, !call.Plain
 	e.limits()
 	e.tools()
 	e.format()

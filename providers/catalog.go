@@ -145,6 +145,9 @@ func kindNames() []string {
 	return names
 }
 
+// streamWords are those of stream_upstream.
+var streamWords = []string{"auto", "true", "false"}
+
 func (e *NamedEntry) check(s source) error {
 	at := "/providers/" + escaped(e.Name)
 	if e.Name == "" || strings.ContainsAny(e.Name, "/ ") {
@@ -152,7 +155,8 @@ func (e *NamedEntry) check(s source) error {
 	}
 	err := firstBad(s, at, word{"kind", e.Kind, kindNames()}, word{"hedge", e.Hedge, []string{"auto", "off"}},
 		word{"breaker", e.Breaker, []string{"on", "off"}}, word{"stream_failure", e.StreamFailure, streamFailures},
-		word{"content_filter_fallback", e.FilterFallback, []string{"on", "off"}}, word{"bills", e.Bills, []string{"full", "seen", "nothing"}})
+		word{"content_filter_fallback", e.FilterFallback, []string{"on", "off"}}, word{"bills", e.Bills, []string{"full", "seen", "nothing"}},
+		word{"stream_upstream", e.Stream, streamWords})
 	if err != nil {
 		return err
 	}
@@ -178,7 +182,7 @@ func (e *NamedEntry) check(s source) error {
 			return s.under(where+"/name", "", "model %q stands here a second time", m.Name)
 		}
 		seen[m.Name] = true
-		if err := firstBad(s, where, word{"stream_upstream", m.Stream, []string{"auto", "true", "false"}}); err != nil {
+		if err := firstBad(s, where, word{"stream_upstream", m.Stream, streamWords}); err != nil {
 			return err
 		}
 		if m.Context < 0 || m.MaxOutput < 0 || m.Dimensions < 0 {
@@ -243,13 +247,28 @@ func find(models []*gateway.Model, name string) *gateway.Model {
 
 func newModel(e *NamedEntry, m *ModelEntry, tariff *gateway.Tariff) *gateway.Model {
 	model := &gateway.Model{Provider: e.Name, Name: m.Name, Kind: e.Kind, Tariff: tariff, Context: m.Context, MaxOutput: m.MaxOutput,
-		Can: abilitiesOf(e.Kind), Bills: habit(e), Plain: m.Stream == "false", Dimensions: m.Dimensions}
+		Can: abilitiesOf(e.Kind), Bills: habit(e), Upstream: streamChoice(m.Stream, e.Stream), Dimensions: m.Dimensions}
 	e.Features.apply(&model.Can)
 	m.Features.apply(&model.Can)
 	if m.Embeddings {
 		model.Can = gateway.Abilities{Embeddings: true, TokenInput: e.Kind == "openai_compatible"}
 	}
 	return model
+}
+
+// streamChoice is the model's word, or else its provider's.
+func streamChoice(words ...string) gateway.StreamChoice {
+	for _, w := range words {
+		switch w {
+		case "true":
+			return gateway.StreamAlways
+		case "false":
+			return gateway.StreamNever
+		case "auto":
+			return gateway.StreamAuto
+		}
+	}
+	return gateway.StreamAuto
 }
 
 // abilitiesOf are the defaults of a wire format; the field matrix of the wire

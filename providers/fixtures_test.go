@@ -79,7 +79,7 @@ func wholeAnswer(t *testing.T, kind string, answer []byte) *gateway.Completion {
 	}
 	chat := &gateway.Chat{Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{{Text: "Hi"}}}}}
 	req := &gateway.Request{Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
-	s, err := a.Open(t.Context(), &gateway.Call{Request: req, Model: &gateway.Model{Provider: "p", Name: "claude-sonnet-5-5", Plain: true}})
+	s, err := a.Open(t.Context(), &gateway.Call{Request: req, Plain: true, Model: &gateway.Model{Provider: "p", Name: "claude-sonnet-5-5"}})
 	if err != nil {
 		t.Fatal(err)
 	}

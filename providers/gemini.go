@@ -48,7 +48,7 @@ func (a *gemini) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 		return nil, err
 	}
 	s := &geminiStream{a: a, ctx: ctx, call: call, body: resp.Body}
-	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
 		return s.whole()
 	}
 	s.events = newSSEReader(resp.Body)
@@ -61,7 +61,7 @@ func (a *gemini) send(ctx context.Context, call *gateway.Call, chat *gateway.Cha
 		return nil, err
 	}
 	method := ":streamGenerateContent?alt=sse"
-	if call.Model.Plain {
+	if call.Plain {
 		method = ":generateContent"
 	}
 	return a.post(ctx, call, a.BaseURL+"/models/"+call.Model.Name+method, a.header, body)

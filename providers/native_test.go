@@ -181,7 +181,7 @@ func TestGeminiTranslationFixtures(t *testing.T) {
 func TestOllamaTranslationFixtures(t *testing.T) {
 	a := &ollama{caller: caller{Settings{Kind: ollamaKind}}}
 	for name, model := range map[string]string{"2.tools": "qwen3:8b", "3.schema": "gpt-oss:20b"} {
-		call := &gateway.Call{Request: &gateway.Request{}, Model: &gateway.Model{Provider: "ollama", Name: model, Plain: true}}
+		call := &gateway.Call{Request: &gateway.Request{}, Plain: true, Model: &gateway.Model{Provider: "ollama", Name: model}}
 		chat := chatOf(t, fixture(t, "translate/"+name+".openai.json"))
 		got, _, err := a.translate(call, chat, true)
 		if err != nil {
@@ -287,7 +287,7 @@ func TestGeminiWholeAnswers(t *testing.T) {
 		srv, _ := nativeServer(t, says(200, "application/json", body))
 		a, _ := newGemini(Settings{Name: "p", Kind: geminiKind, BaseURL: srv.URL, Client: srv.Client()})
 		call := nativeCall("gemini-3.8-flash")
-		call.Model.Plain = true
+		call.Plain = true
 		s, err := a.Open(t.Context(), call)
 		if kind == gateway.Canceled {
 			if err != nil {

@@ -19,7 +19,7 @@ func (a *ollama) translate(call *gateway.Call, chat *gateway.Chat, thinking bool
 		return nil, false, err
 	}
 	w.put("messages", array(messages))
-	w.put("stream", strconv.FormatBool(!call.Model.Plain))
+	w.put("stream", strconv.FormatBool(!call.Plain))
 	// Its default drops old messages without a word; an error lets another model answer.
 	w.put("truncate", "false")
 	w.put("shift", "false")

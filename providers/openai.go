@@ -36,7 +36,7 @@ func (a *openAI) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 	if err != nil {
 		return nil, err
 	}
-	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
 		return a.whole(ctx, call, resp)
 	}
 	return newOpenAIStream(ctx, a, call, resp), nil

@@ -215,9 +215,9 @@ func (e *edit) own(name string) {
 	case "reasoning_effort":
 		e.thinking()
 	case "stream":
-		e.put(name, strconv.FormatBool(!e.call.Model.Plain))
+		e.put(name, strconv.FormatBool(!e.call.Plain))
 	case "stream_options":
-		if !e.call.Model.Plain && !e.q.NoUsageOption {
+		if !e.call.Plain && !e.q.NoUsageOption {
 			e.put(name, `{"include_usage":true}`)
 		}
 	}

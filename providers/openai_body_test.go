@@ -45,6 +45,7 @@ func parsed(t testing.TB, raw []byte) map[string]any {
 		t.Fatal(err)
 	}
 	delete(v, "stream")
+	delete(v, "stream_options")
 	return v
 }
 
@@ -57,7 +58,7 @@ func TestBodiesMatchTheFixtures(t *testing.T) {
 		{"3.schema", "deepseek", "deepseek-flash", deepSeekQuirks},
 	} {
 		raw := fixture(t, "translate/"+c.number+".openai.json")
-		got := editBody(t, c.quirks, gateway.Model{Name: c.model, Plain: true}, raw, nil)
+		got := editBody(t, c.quirks, gateway.Model{Name: c.model}, raw, nil)
 		want := fixture(t, "translate/"+c.number+"."+c.provider+".json")
 		if g, w := parsed(t, got), parsed(t, want); !reflect.DeepEqual(g, w) {
 			t.Errorf("%s for %s:\n got %v\nwant %v", c.number, c.provider, g, w)
@@ -68,7 +69,7 @@ func TestBodiesMatchTheFixtures(t *testing.T) {
 // The fixture's ids are invented and it adds a turn for old chat templates; the rest must hold.
 func TestMistralToolsMatchTheFixture(t *testing.T) {
 	raw := fixture(t, "translate/2.tools.openai.json")
-	got := editBody(t, mistralQuirks, gateway.Model{Name: "mistral-medium-latest", Plain: true}, raw, nil)
+	got := editBody(t, mistralQuirks, gateway.Model{Name: "mistral-medium-latest"}, raw, nil)
 	text := string(got)
 	for from, to := range map[string]string{
 		gjson.GetBytes(got, "messages.1.tool_calls.0.id").Str: "callOsl0a",

@@ -56,7 +56,7 @@ func (a *responses) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		}
 		return nil, err
 	}
-	if call.Model.Plain || isJSON(resp.Header.Get("Content-Type")) {
+	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
 		return a.whole(ctx, call, ask, resp)
 	}
 	return newResponsesStream(ctx, a, call, ask, resp.Body), nil

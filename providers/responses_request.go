@@ -54,7 +54,7 @@ func (a *responses) translate(call *gateway.Call, unreasoning bool) (*responsesA
 	e.limits(&w)
 	putText(&w, "user", chat.User)
 	w.put("store", "false")
-	w.put("stream", strconv.FormatBool(!call.Model.Plain))
+	w.put("stream", strconv.FormatBool(!call.Plain))
 	reasons := !unreasoning && (e.recalled || chat.Effort != "")
 	return &responsesAsk{body: a.withParams([]byte(w.done()), call.Model.Name), reasons: reasons}, nil
 }

@@ -51,7 +51,7 @@ func TestWholeResponses(t *testing.T) {
 	a, bodies := responsesServer(t, answered{200, "application/json", string(fixture(t, "openai-responses/response.text.json"))}, events(t, "text"))
 	for range 2 { // the second time the server streams although it was asked not to
 		call := claudeCall("gpt-5-pro", &gateway.Chat{Messages: said("Hi")})
-		call.Model.Plain = true
+		call.Plain = true
 		got, err := responsesOpen(t, a, call)
 		if err != nil {
 			t.Fatal(err)
