@@ -97,6 +97,7 @@ type Answer struct {
 	Estimated bool
 	HasCost   bool
 	Took      time.Duration
+	Prompt    int // tokens of the prompt as estimated before the call
 	// Receipt lists the attempts; for a stream, call it after io.EOF.
 	Receipt func() []AttemptNote
 }
@@ -113,6 +114,9 @@ type Completion struct {
 	Meta    Meta
 	Choices []Choice
 	Usage   Usage
+	// Relayed is the stream as it came, for a client of the provider's own format; nil
+	// if it was none.
+	Relayed []Chunk
 }
 
 // Choice is one of the alternatives of a Completion.

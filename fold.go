@@ -15,6 +15,7 @@ type Fold struct {
 	meta    Meta
 	usage   Usage
 	choices []*folding
+	relayed []Chunk
 }
 
 type folding struct {
@@ -25,8 +26,23 @@ type folding struct {
 	logprobs                 [][]byte
 }
 
+// clone copies what a chunk only lends.
+func (c *Chunk) clone() Chunk {
+	out := *c
+	out.Raw, out.Tools, out.Thinking = bytes.Clone(c.Raw), slices.Clone(c.Tools), slices.Clone(c.Thinking)
+	out.Logprobs, out.Annotations = bytes.Clone(c.Logprobs), bytes.Clone(c.Annotations)
+	if c.Usage != nil {
+		u := *c.Usage
+		out.Usage = &u
+	}
+	return out
+}
+
 // Add takes the next chunk. It keeps no part of it.
 func (f *Fold) Add(c *Chunk) {
+	if c.Raw != nil {
+		f.relayed = append(f.relayed, c.clone())
+	}
 	if c.Meta != nil {
 		f.meta = *c.Meta
 	}
@@ -95,7 +111,7 @@ func (f *Fold) Usage() Usage { return f.usage }
 
 // Completion is what was gathered so far, choices by index. It always has at least one choice.
 func (f *Fold) Completion() *Completion {
-	out := &Completion{Meta: f.meta, Usage: f.usage}
+	out := &Completion{Meta: f.meta, Usage: f.usage, Relayed: f.relayed}
 	if len(f.choices) == 0 {
 		out.Choices = []Choice{{}}
 		return out
@@ -168,6 +184,9 @@ func mergeLogprobs(pieces [][]byte) json.RawMessage {
 
 // Replay is a Stream over a Completion: the same answer in as few chunks as it takes.
 func (c *Completion) Replay() Stream {
+	if c.Relayed != nil {
+		return &replay{chunks: c.Relayed}
+	}
 	r := &replay{}
 	for i, ch := range c.Choices {
 		if ch.Reasoning != "" || len(ch.Thinking) > 0 {

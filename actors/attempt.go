@@ -215,7 +215,7 @@ func (a *attempt) answer(w win) *gateway.Answer {
 		Provider: a.model.Provider, Model: a.model.Name, Kind: a.model.Kind,
 		Attempts: w.attempts, Hedged: w.hedged,
 		Cost: cost, Estimated: guess, HasCost: a.job.rules.Whole,
-		Took: time.Since(a.job.begun), Receipt: a.job.receipt,
+		Took: time.Since(a.job.begun), Receipt: a.job.receipt, Prompt: a.job.rules.PromptTokens,
 	}
 }
 

@@ -91,6 +91,7 @@ func (r *resumed) Next() (gateway.Chunk, error) {
 		if err != nil {
 			return c, err
 		}
+		c.Raw, c.Event = nil, "" // of another message than the one that the client reads
 		fits := swallow(&c.Text, &r.text) && swallow(&c.Reasoning, &r.reasoning)
 		if !fits || len(r.text) > 0 && (c.Finish != "" || len(c.Tools) > 0) {
 			r.l.Close()

@@ -22,7 +22,7 @@ func decodeChat(raw []byte) (*gateway.Chat, error) {
 		return err == nil
 	})
 	if err == nil {
-		err = d.checkPairs()
+		err = checkPairs(d.chat.Messages)
 	}
 	if err != nil {
 		return nil, err
@@ -312,9 +312,9 @@ func (d *chatDecoder) format(v gjson.Result) {
 
 // checkPairs refuses a history in which calls and results do not belong together:
 // most providers answer 400 to it, and inventing the missing half would change its meaning.
-func (d *chatDecoder) checkPairs() *gateway.Error {
+func checkPairs(messages []gateway.Message) *gateway.Error {
 	open := map[string]bool{}
-	for i, m := range d.chat.Messages {
+	for i, m := range messages {
 		if m.Speaker == gateway.ToolSays {
 			if !open[m.ToolCallID] {
 				return field("messages", "messages[%d] answers a tool call %q that was not made just before it.", i, clip(m.ToolCallID))

@@ -42,7 +42,7 @@ type eventWriter interface {
 }
 
 // dialects are the formats, the most particular claim first. The last row claims the rest.
-var dialects = []*dialect{&shortDialect, &responsesDialect, &chatDialect}
+var dialects = []*dialect{&shortDialect, &messagesDialect, &responsesDialect, &chatDialect}
 
 // dialectOf is the format that a request's errors are told in.
 func dialectOf(r *http.Request) *dialect {

@@ -49,6 +49,7 @@ func (s *Server) observe(c *gin.Context) {
 	h := c.Writer.Header()
 	h["X-Gateway-Request-Id"] = []string{ev.id}
 	h["X-Request-Id"] = []string{ev.id}
+	h["Request-Id"] = []string{ev.id} // Anthropic's name
 	if ev.client != "" {
 		h["X-Request-Id"] = []string{ev.client}
 	}

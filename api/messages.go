@@ -1,0 +1,90 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"gateway"
+)
+
+// messagesDialect is Anthropic's Messages. A provider of the same format gets the body as
+// it came and its events go out as they came; see package providers for what is replaced.
+var messagesDialect = dialect{
+	claims: func(r *http.Request) bool {
+		path := r.URL.Path
+		return path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/") ||
+			strings.HasPrefix(path, "/v1/models") && r.Header.Get("anthropic-version") != ""
+	},
+	scan:  scanMessagesBody,
+	whole: messageJSON,
+	events: func(req *gateway.Request, a *gateway.Answer) eventWriter {
+		return newMessageWriter(req, a)
+	},
+	failure: func(b []byte, p *problem, id string) ([]byte, int) {
+		e := p.messagesEdge()
+		return p.messages(b, e.kind, id), e.status
+	},
+	alive: "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+}
+
+// messagesEdges are the statuses and types that differ from those of OpenAI's shape.
+// 529 is what Anthropic's clients wait and ask again for. Source: wire reference 8.5, 14.
+var messagesEdges = map[gateway.Kind]struct {
+	status int
+	kind   string
+}{
+	gateway.Unauthorized:   {http.StatusUnauthorized, "authentication_error"},
+	gateway.UnknownModel:   {http.StatusNotFound, "not_found_error"},
+	gateway.TooLarge:       {http.StatusRequestEntityTooLarge, "request_too_large"},
+	gateway.RateLimited:    {http.StatusTooManyRequests, "rate_limit_error"},
+	gateway.Overloaded:     {529, "overloaded_error"},
+	gateway.NoCapacity:     {529, "overloaded_error"},
+	gateway.CircuitOpen:    {529, "overloaded_error"},
+	gateway.Draining:       {529, "overloaded_error"},
+	gateway.Timeout:        {http.StatusGatewayTimeout, "timeout_error"},
+	gateway.Deadline:       {http.StatusGatewayTimeout, "timeout_error"},
+	gateway.BudgetExceeded: {http.StatusPaymentRequired, "billing_error"},
+}
+
+type messagesEdge struct {
+	status int
+	kind   string
+}
+
+// messagesEdge is the status and the type of an error in Anthropic's words.
+func (p *problem) messagesEdge() messagesEdge {
+	if p.err != nil {
+		if e, ok := messagesEdges[p.err.Kind]; ok && !(p.err.Kind == gateway.Unauthorized && p.status == http.StatusForbidden) {
+			return e
+		}
+	}
+	switch {
+	case p.status == http.StatusForbidden:
+		return messagesEdge{p.status, "permission_error"}
+	case p.status == http.StatusNotFound:
+		return messagesEdge{p.status, "not_found_error"}
+	case p.status >= http.StatusInternalServerError:
+		return messagesEdge{p.status, "api_error"}
+	}
+	return messagesEdge{p.status, "invalid_request_error"}
+}
+
+// messages writes the error. Claude Code compacts the conversation when it reads that
+// the prompt is too long, so that is said in Anthropic's words whoever found it out.
+func (p *problem) messages(b []byte, kind, id string) []byte {
+	text := p.message
+	if p.err != nil && p.err.Kind == gateway.ContextLength && !strings.Contains(text, "prompt is too long") {
+		text = "prompt is too long: " + text
+	}
+	if p.param != "" && !strings.Contains(text, p.param) {
+		text = p.param + ": " + text
+	}
+	b = append(b, `{"type":"error","error":{"type":`...)
+	b = appendString(b, kind)
+	b = append(b, `,"message":`...)
+	b = appendString(b, text)
+	b = p.attempts(b)
+	b = append(b, `},"request_id":`...)
+	b = appendString(b, id)
+	return append(b, '}')
+}
