@@ -29,6 +29,7 @@ var mayImport = map[string]string{
 		"github.com/HdrHistogram/hdrhistogram-go github.com/schollz/progressbar/v3 gonum.org/v1/plot " +
 		"gonum.org/v1/plot/plotter gonum.org/v1/plot/plotutil gonum.org/v1/plot/vg",
 	"gateway/internal/fakeupstream": "github.com/go-json-experiment/json github.com/go-json-experiment/json/jsontext",
+	"gateway/internal/grammar":      "",
 	"gateway/internal/rules":        "",
 }
 
