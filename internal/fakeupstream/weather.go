@@ -19,9 +19,9 @@ type Weather struct {
 	Seed    uint64
 	Site    int     // the provider's number in the seed's draws
 	Scale   float64 // of all times; 0.1: ten times as fast
-	Begin   time.Time
 
 	mu     sync.Mutex
+	begun  time.Time
 	tries  map[int]int // by request
 	visits []Visit
 }
@@ -73,6 +73,13 @@ func readWeather(body []byte) (request, prompt, output int, ok bool) {
 	return numbers[0], numbers[1], numbers[2], true
 }
 
+// Begin lets the weather's time begin. Before, the climate is at its first moment.
+func (w *Weather) Begin(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = at
+}
+
 // Visits are the calls so far, in the order in which they ended.
 func (w *Weather) Visits() []Visit {
 	w.mu.Lock()
@@ -100,9 +107,14 @@ func (w *Weather) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * w.Scale)
 }
 
-// since is the age of the weather in the climate's own time.
-func (w *Weather) since(at time.Time) time.Duration {
-	return time.Duration(float64(at.Sub(w.Begin)) / w.Scale)
+// Since is the age of the weather in the climate's own time.
+func (w *Weather) Since(at time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.begun.IsZero() {
+		return 0
+	}
+	return time.Duration(float64(at.Sub(w.begun)) / w.Scale)
 }
 
 func (w *Weather) serve(out http.ResponseWriter, r *http.Request) {
@@ -116,7 +128,7 @@ func (w *Weather) serve(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := Visit{Request: request, Try: w.try(request), At: time.Now()}
-	fate := w.Climate.Draw(Attempt{w.Seed, request, w.Site, v.Try, prompt, output}, w.since(v.At))
+	fate := w.Climate.Draw(Attempt{w.Seed, request, w.Site, v.Try, prompt, output}, w.Since(v.At))
 	p := &passage{w: w, out: out, ctx: r.Context(), fate: fate, output: output, stream: cannedStreams(OpenAI, r, body), visit: &v}
 	defer func() { w.note(v) }()
 	p.run(prompt)

@@ -90,7 +90,7 @@ func askWeather(t *testing.T, s *Server, request int, stream string) (*http.Resp
 // A server under a climate answers after the time that was drawn, compressed, and bills
 // what it has sent.
 func TestWeatherServesWhatIsDrawn(t *testing.T) {
-	w := &Weather{Climate: fairly(), Seed: 5, Scale: 0.05, Begin: time.Now()}
+	w := &Weather{Climate: fairly(), Seed: 5, Scale: 0.05}
 	s, err := Start(Config{Weather: w})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestWeatherFailsAsDrawn(t *testing.T) {
 		"storm": {Spell{To: time.Hour, Regime: Storm, Strength: 1}, 429}, "errors": {Spell{To: time.Hour, Regime: Errors, Strength: 1}, 500},
 		"down": {Spell{To: time.Hour, Regime: Down}, 0},
 	} {
-		w := &Weather{Climate: fairly(), Scale: 0.01, Begin: time.Now()}
+		w := &Weather{Climate: fairly(), Scale: 0.01}
 		w.Climate.Spells = []Spell{c.spell}
 		s, err := Start(Config{Weather: w})
 		if err != nil {
@@ -148,7 +148,7 @@ func TestWeatherFailsAsDrawn(t *testing.T) {
 
 // An answer that breaks in the middle does not end as a whole one does.
 func TestWeatherBreaksInTheMiddle(t *testing.T) {
-	w := &Weather{Climate: fairly(), Scale: 0.01, Begin: time.Now()}
+	w := &Weather{Climate: fairly(), Scale: 0.01}
 	w.Climate.Breaks = 1
 	s, err := Start(Config{Weather: w})
 	if err != nil {
