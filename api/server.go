@@ -92,18 +92,19 @@ func (s *Server) routes() {
 		s.failAs(c, http.StatusMethodNotAllowed, "method_not_allowed", "The route does not take this method.")
 	})
 	for _, prefix := range []string{"", "/api/v1.0"} {
-		open, closed := e.Group(prefix), e.Group(prefix, s.authenticate)
+		open, paid := e.Group(prefix), e.Group(prefix, s.authenticate, s.admit)
 		open.GET("/health", s.health)
-		closed.POST("/classify", s.classify)
-		closed.POST("/plan", s.plan)
-		closed.POST("/embed", s.embed)
+		paid.POST("/classify", s.classify)
+		paid.POST("/plan", s.plan)
+		paid.POST("/embed", s.embed)
 	}
 	for _, prefix := range []string{"/v1", "/api/v1.0"} {
 		g := e.Group(prefix, s.authenticate)
-		g.POST("/chat/completions", s.converse(&chatDialect))
-		g.POST("/responses", s.converse(s.responses()))
+		paid := g.Group("", s.admit) // whatever spends counts against the key's limits
+		paid.POST("/chat/completions", s.converse(&chatDialect))
+		paid.POST("/responses", s.converse(s.responses()))
 		g.Any("/responses/*id", s.notStored)
-		g.POST("/embeddings", s.embeddings)
+		paid.POST("/embeddings", s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)
 		g.GET("/spend", s.spend)
