@@ -2,6 +2,49 @@ package gateway
 
 import "time"
 
+// Ask is what an attempt needs of the budgets on its path.
+type Ask struct {
+	Request string
+	Attempt int
+	Path    []Account
+	Want    Microcents // the upper bound of what the attempt can cost
+	// Least, if not 0, is less than Want and will do where Want can never fit: the answer
+	// is then asked shorter.
+	Least Microcents
+	// Last says that nobody waits any more: Least will do now, if it is given.
+	Last bool
+}
+
+// Hold is the room that one attempt was given on every account of its path. It ends
+// exactly once: settled with what the attempt cost, or released when nothing was sent.
+// The zero Hold holds nothing.
+type Hold struct {
+	Request string
+	Attempt int
+	Amount  Microcents
+	Places  []Place
+}
+
+// Place is where a hold stands, and where its cost will be booked: an account, and a
+// quarter of an hour in the period of its admission.
+type Place struct {
+	Account string
+	Quarter int64 // quarters of an hour since 1970, UTC
+}
+
+// Outset is what is known of an attempt at the moment before its body is written to the
+// provider: enough to book it if the process is killed before it ends.
+type Outset struct {
+	// Entry is the row as it would be booked if the answer came to its expected length.
+	Entry Entry
+	Hold  Hold
+	First time.Duration // expected, to the first content
+	Takes time.Duration // expected, to the end of the answer
+	// Input and Output are the rates in force; zero without a price.
+	Input, Output Picodollars
+	Bills         BillingHabit
+}
+
 // Shortage says why a budget did not hold an attempt. It goes to the client.
 type Shortage struct {
 	Account string // id of the first account on the path without room
@@ -9,6 +52,7 @@ type Shortage struct {
 	Held    Microcents // for attempts that run now, and for bills that are not known exactly
 	Limit   Microcents
 	Needed  Microcents // the upper bound of what the attempt could have cost
+	Later   bool       // there will be room when what is held is freed
 }
 
 // AccountState is what stands on an account in its present period. Spent + Held +

@@ -1,0 +1,165 @@
+package ledger
+
+import "gateway"
+
+// Look says whether an attempt would be admitted now: nil if it would, else the first
+// account on its path that has no room. It changes nothing.
+func (a *Accounts) Look(ask gateway.Ask) *gateway.Shortage {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, short := a.fit(ask)
+	return short
+}
+
+// Hold admits an attempt on every account of its path, or on none and says why. The
+// path must have been prepared.
+func (a *Accounts) Hold(ask gateway.Ask) (gateway.Hold, *gateway.Shortage) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	amount, short := a.fit(ask)
+	id := holdID{ask.Request, ask.Attempt}
+	if _, has := a.active[id]; has {
+		a.counts.Twice++
+		short = &gateway.Shortage{Needed: ask.Want}
+	}
+	if short != nil {
+		return gateway.Hold{}, short
+	}
+	h := gateway.Hold{Request: ask.Request, Attempt: ask.Attempt, Amount: amount, Places: make([]gateway.Place, 0, len(ask.Path))}
+	now := a.now()
+	for i := range ask.Path {
+		acc := a.all[ask.Path[i].ID]
+		q := acc.at(now)
+		acc.add(q, money{held: amount})
+		h.Places = append(h.Places, gateway.Place{Account: ask.Path[i].ID, Quarter: q})
+	}
+	a.active[id] = h
+	return h, nil
+}
+
+// fit is the amount that every account on the path has room for, Want if possible.
+func (a *Accounts) fit(ask gateway.Ask) (gateway.Microcents, *gateway.Shortage) {
+	now := a.now()
+	amount := ask.Want
+	for i := range ask.Path {
+		acc := a.all[ask.Path[i].ID]
+		if acc == nil {
+			return 0, &gateway.Shortage{Account: ask.Path[i].ID, Needed: ask.Want}
+		}
+		acc.at(now)
+		room, ever := acc.room()
+		if ask.Want <= room {
+			continue
+		}
+		// Less will do only where waiting would not help, or when the waiting is over.
+		if ask.Least > 0 && room >= ask.Least && (ever < ask.Want || ask.Last) {
+			amount = min(amount, room)
+			continue
+		}
+		need := ask.Want
+		if ask.Least > 0 {
+			need = ask.Least
+		}
+		return 0, &gateway.Shortage{Account: ask.Path[i].ID, Spent: acc.sum.spent, Held: acc.sum.held + acc.sum.unsure,
+			Limit: acc.budget.Limit, Needed: need, Later: need <= ever}
+	}
+	return amount, nil
+}
+
+// Settle ends a hold with what the attempt cost. unsure is how much more it may have
+// cost where its bill is not known. False, and nothing changes, if the hold had ended.
+func (a *Accounts) Settle(h gateway.Hold, cost, unsure gateway.Microcents) bool {
+	return a.end(h, money{spent: cost, unsure: unsure})
+}
+
+// Release ends a hold of which nothing was sent. False if it had ended.
+func (a *Accounts) Release(h gateway.Hold) bool { return a.end(h, money{}) }
+
+func (a *Accounts) end(h gateway.Hold, m money) bool {
+	if len(h.Places) == 0 {
+		return true
+	}
+	ok, states := a.endLocked(h, m)
+	for i := range states {
+		a.watch(states[i].state, states[i].budget)
+	}
+	return ok
+}
+
+type watched struct {
+	state  gateway.AccountState
+	budget gateway.Budget
+}
+
+func (a *Accounts) endLocked(h gateway.Hold, m money) (bool, []watched) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := holdID{h.Request, h.Attempt}
+	if _, has := a.active[id]; !has {
+		a.counts.Twice++
+		return false, nil
+	}
+	delete(a.active, id)
+	if m.spent > h.Amount {
+		a.counts.Exceeded++
+	}
+	m.held = -h.Amount
+	var states []watched
+	for _, p := range h.Places {
+		acc := a.all[p.Account]
+		acc.add(p.Quarter, m)
+		if a.watch != nil && m.spent > 0 {
+			states = append(states, watched{acc.state(p.Account), acc.budget})
+		}
+	}
+	return true, states
+}
+
+// Counts says how often what should not happen did.
+func (a *Accounts) Counts() Counts {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.counts
+}
+
+// Holding is the number of holds that have not ended; 0 when idle.
+func (a *Accounts) Holding() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.active)
+}
+
+// State says what stands on an account, which is read if need be; the limit in force
+// is changed only if the account was not known yet.
+func (a *Accounts) State(acc gateway.Account) (gateway.AccountState, error) {
+	a.mu.Lock()
+	got := a.all[acc.ID]
+	a.mu.Unlock()
+	if got == nil {
+		if err := a.prepare(&acc); err != nil {
+			return gateway.AccountState{}, err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	got = a.all[acc.ID]
+	got.at(a.now())
+	return got.state(acc.ID), nil
+}
+
+func (acc *account) state(id string) gateway.AccountState {
+	s := gateway.AccountState{ID: id, Spent: acc.sum.spent, Held: acc.sum.held, Unsure: acc.sum.unsure}
+	if acc.budget.Every != gateway.Once {
+		s.From, s.Until = quarterStart(acc.from), quarterStart(acc.until)
+	}
+	return s
+}
+
+// Limits sets the limit of an account that may be in use, at once.
+func (a *Accounts) Limits(acc gateway.Account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if got := a.all[acc.ID]; got != nil {
+		got.set(acc.Budget, a.now())
+	}
+}
