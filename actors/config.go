@@ -25,10 +25,12 @@ type Catalog interface {
 	ResolveEmbedding(asked string) (models []*gateway.Model, pinned bool, err error)
 }
 
-// Books writes ledger rows. Submit never blocks; done is called once, when the row is
-// durable or could not be written.
+// Books writes ledger rows. It is satisfied by ledger.Committer.
 type Books interface {
-	Submit(entry gateway.Entry, done func(error))
+	// Submit never blocks. hold ends when the row is durable; unsure is how much more than
+	// its cost the attempt may have been billed. done is called once, when the row is
+	// durable or could not be written yet.
+	Submit(entry gateway.Entry, hold gateway.Hold, unsure gateway.Microcents, done func(error))
 }
 
 // Estimate guesses token counts where a provider reports none.

@@ -69,7 +69,7 @@ func (l *ledgerActor) book(self *actor.PID, m book) {
 			l.sys.root.Send(self, booked{m.entry, err})
 		}
 	}()
-	l.sys.cfg.Books.Submit(m.entry, func(err error) {
+	l.sys.cfg.Books.Submit(m.entry, gateway.Hold{}, 0, func(err error) {
 		answer(err)
 		l.sys.root.Send(self, booked{m.entry, err})
 	})

@@ -88,7 +88,7 @@ type books struct {
 	rows []gateway.Entry
 }
 
-func (b *books) Submit(e gateway.Entry, done func(error)) {
+func (b *books) Submit(e gateway.Entry, h gateway.Hold, unsure gateway.Microcents, done func(error)) {
 	b.mu.Lock()
 	b.rows = append(b.rows, e)
 	b.mu.Unlock()
@@ -336,11 +336,11 @@ func TestPanicsLoseOnlyTheirOwn(t *testing.T) {
 // brittle are books that panic on the rows of some requests.
 type brittle struct{ books }
 
-func (b *brittle) Submit(e gateway.Entry, done func(error)) {
+func (b *brittle) Submit(e gateway.Entry, h gateway.Hold, unsure gateway.Microcents, done func(error)) {
 	if strings.HasPrefix(e.Request, "poison") {
 		panic("on purpose")
 	}
-	b.books.Submit(e, done)
+	b.books.Submit(e, h, unsure, done)
 }
 
 // A panic in the ledger actor costs one row, with an alarm: the request that it belongs

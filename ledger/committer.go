@@ -2,53 +2,141 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"gateway"
 )
 
-// Committer writes rows in groups: it takes what is queued, commits it, answers all,
-// and repeats. Under load a group grows by itself, so no row waits on purpose.
-// A group that cannot be written is kept and tried again until it can be: no row is
-// lost while the process lives.
+// Rows is the store behind the journal: rows, what they add up to, and what must be
+// known again after a restart. It is satisfied by Store.
+type Rows interface {
+	// Apply writes a batch in one transaction. What is there already changes nothing and
+	// is counted in doubled.
+	Apply(ctx context.Context, b Batch) (doubled int, err error)
+	// Charges are what was booked to an account.
+	Charges(account string) ([]Charge, error)
+	// Missing gives those of the attempts that have no row.
+	Missing(ctx context.Context, of []gateway.Outset) ([]gateway.Outset, error)
+}
+
+// Batch is what is written to the store together.
+type Batch struct {
+	Bookings []Booking
+	Runs     []Run
+	Repeats  []Repeat
+}
+
+func (b *Batch) len() int { return len(b.Bookings) + len(b.Runs) + len(b.Repeats) }
+
+// Committer makes the books durable. Two goroutines do it: one writes records to the
+// journal in groups (what is queued is written, all are answered, and again: under load
+// a group grows by itself), which is what an answer waits for; the other brings them
+// from there to the store in larger groups, which nobody waits for but readers. A group
+// that cannot be written is kept and tried again until it can be: no row is lost while
+// the process lives.
 type Committer struct {
-	store *Store
+	rows     Rows
+	journal  *journal
+	Accounts *Accounts
+	found    Recovered
 
-	mu     sync.Mutex
-	queue  []pending
-	failed error // of the last try; nil while all is well
-	wake   chan struct{}
-	stop   chan struct{}
-	ended  chan struct{}
-	once   sync.Once
-
+	mu      sync.Mutex
+	queue   []item
+	failed  error // of the last write to the journal; nil while all is well
+	behind  error // of the last write to the store
+	begun   map[holdID]int
 	doubled int64
+	wake    chan struct{}
+
+	fill filler
+	stop chan struct{}
+	over sync.WaitGroup
+	once sync.Once
 }
 
-type pending struct {
-	entry gateway.Entry
-	done  func(error)
+// item is a record on its way to the journal.
+type item struct {
+	record  []byte
+	outset  holdID // of an outset; zero for others
+	settles *settling
+	run     *Run
+	repeat  *Repeat
+	done    func(error)
 }
 
-// How often a failed group is tried again, and the most rows of a group.
+type settling struct {
+	booking Booking
+	hold    gateway.Hold
+	unsure  gateway.Microcents
+}
+
+// How often a failed group is tried again, and the most records of a group.
 const (
 	retryEvery = 250 * time.Millisecond
 	groupMost  = 4096
 )
 
-// Start makes the one goroutine that writes; Stop ends it.
-func Start(store *Store) *Committer {
-	c := &Committer{store: store, wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
-	go c.run() // ends with Stop
-	return c
+// Start books what an earlier process left in the journal under dir, and makes the
+// goroutines that write; Stop ends them. full is for what must survive a power loss.
+func Start(rows Rows, dir string, full bool) (*Committer, error) {
+	dir = filepath.Join(dir, "journal")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the journal's directory: %w", err)
+	}
+	found, last, err := replay(context.Background(), rows, dir)
+	if err != nil {
+		return nil, fmt.Errorf("booking what the journal holds: %w", err)
+	}
+	c := &Committer{
+		rows: rows, found: found, begun: map[holdID]int{}, wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		journal:  &journal{dir: dir, full: full, most: segmentMost, number: last, oldest: last + 1, pending: map[int]int{}},
+		Accounts: NewAccounts(rows.Charges, time.Now),
+	}
+	c.fill.init()
+	c.over.Add(2)
+	go c.write()     // ends with Stop
+	go c.fillStore() // ends with Stop, after write
+	return c, nil
 }
 
-// Submit queues a row and returns at once. done is called once: with nil when the row
-// is durable, with an error when it is not yet; such a row is still kept and retried.
-func (c *Committer) Submit(entry gateway.Entry, done func(error)) {
+// Recovered is what Start found in the journal.
+func (c *Committer) Recovered() Recovered { return c.found }
+
+// Begin makes it known that an attempt is about to be sent, and returns when that is
+// durable: the attempt is then booked whatever becomes of this process. It fails at
+// once with LedgerDown while the books cannot be written.
+func (c *Committer) Begin(o *gateway.Outset) error {
+	if err := c.Failing(); err != nil {
+		return ledgerDown(err)
+	}
+	done := make(chan error, 1)
+	c.put(item{record: frameOutset(o), outset: holdID{o.Entry.Request, o.Entry.Attempt}, done: func(err error) { done <- err }})
+	if err := <-done; err != nil {
+		return ledgerDown(err)
+	}
+	return nil
+}
+
+func ledgerDown(err error) *gateway.Error {
+	return &gateway.Error{Kind: gateway.LedgerDown, Message: "the books cannot be written now", RetryAfter: time.Second, Err: err}
+}
+
+// Submit queues the row of an attempt that has ended and returns at once; hold ends
+// when the row is durable. done is called once: with nil when it is, with an error when
+// it is not yet; such a row is still kept and retried.
+func (c *Committer) Submit(entry gateway.Entry, hold gateway.Hold, unsure gateway.Microcents, done func(error)) {
+	s := &settling{booking: Booking{Entry: entry, Charges: chargesOf(hold, entry.Cost, unsure)}, hold: hold, unsure: unsure}
+	c.put(item{record: s.booking.frame(), settles: s, done: done})
+}
+
+func (c *Committer) put(i item) {
 	c.mu.Lock()
-	c.queue = append(c.queue, pending{entry, done})
+	c.queue = append(c.queue, i)
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -56,11 +144,19 @@ func (c *Committer) Submit(entry gateway.Entry, done func(error)) {
 	}
 }
 
-// Failing is why the last group could not be written; nil while all is well.
+// Failing is why the books cannot be written; nil while all is well.
 func (c *Committer) Failing() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failed
+}
+
+// Behind is why what is in the journal cannot be brought to the store; nil while all is
+// well. Nothing is lost by it, but reports miss the newest rows.
+func (c *Committer) Behind() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.behind
 }
 
 // Doubled is how many rows were submitted a second time and changed nothing.
@@ -70,78 +166,11 @@ func (c *Committer) Doubled() int64 {
 	return c.doubled
 }
 
-// Stop writes what is queued and ends. Rows that cannot be written are reported by
-// the error of the last try.
+// Stop writes what is queued and ends. What cannot be written is reported by the error
+// of the last try.
 func (c *Committer) Stop() error {
 	c.once.Do(func() { close(c.stop) })
-	<-c.ended
-	return c.Failing()
-}
-
-func (c *Committer) run() {
-	defer close(c.ended)
-	var kept []pending // a group that failed, already answered
-	retry := time.NewTimer(time.Hour)
-	defer retry.Stop()
-	for {
-		group := append(kept, c.take(groupMost-len(kept))...)
-		if len(group) > 0 {
-			kept = c.commit(group)
-		}
-		if len(kept) == 0 && c.more() {
-			continue
-		}
-		if len(kept) > 0 {
-			retry.Reset(retryEvery)
-		}
-		select {
-		case <-c.wake:
-		case <-retry.C:
-		case <-c.stop:
-			for group := append(kept, c.take(groupMost)...); len(group) > 0; group = c.take(groupMost) {
-				if len(c.commit(group)) > 0 {
-					return
-				}
-			}
-			return
-		}
-	}
-}
-
-func (c *Committer) take(n int) []pending {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n = max(0, min(n, len(c.queue)))
-	group := append([]pending(nil), c.queue[:n]...)
-	c.queue = append(c.queue[:0], c.queue[n:]...)
-	return group
-}
-
-func (c *Committer) more() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.queue) > 0
-}
-
-// commit writes a group and answers it; what is returned is to be tried again.
-func (c *Committer) commit(group []pending) []pending {
-	rows := make([]gateway.Entry, len(group))
-	for i := range group {
-		rows[i] = group[i].entry
-	}
-	doubled, err := c.store.Append(context.Background(), rows)
-	c.mu.Lock()
-	c.failed = err
-	c.doubled += int64(doubled)
-	c.mu.Unlock()
-	for i := range group {
-		if group[i].done != nil {
-			group[i].done(err)
-			group[i].done = nil
-		}
-	}
-	if err != nil {
-		return group
-	}
-	return nil
+	c.over.Wait()
+	c.journal.finish()
+	return errors.Join(c.Failing(), c.Behind())
 }

@@ -14,6 +14,9 @@ import (
 // of rows. A row with several tags is in the group of each. Its error is of kind Invalid
 // for a query that the cells cannot answer.
 func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.SpendLine, error) {
+	if err := s.upToDate(ctx); err != nil {
+		return nil, err
+	}
 	query, args, err := spendSQL(q)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,9 @@ const rowColumns = `request, attempt, key, tags, op, role, provider, model, aske
 
 // Request returns the rows of one request in order of their attempts.
 func (s *Store) Request(ctx context.Context, id string) (out []gateway.Entry, err error) {
+	if err := s.upToDate(ctx); err != nil {
+		return nil, err
+	}
 	err = each(ctx, s.read, func(e *gateway.Entry) error {
 		out = append(out, *e)
 		return nil
@@ -33,6 +36,9 @@ type RowQuery struct {
 // Rows gives the chosen rows to a function, one by one, without holding them all. The
 // entry is valid during the call only. It ends with the function's first error.
 func (s *Store) Rows(ctx context.Context, q RowQuery, give func(*gateway.Entry) error) error {
+	if err := s.upToDate(ctx); err != nil {
+		return err
+	}
 	var sel selection
 	for _, f := range [][2]string{{"request", q.Request}, {"outcome", q.Outcome}, {"provider", q.Provider}, {"key", q.Key},
 		{"team", q.Team}, {"run", q.Run}} {

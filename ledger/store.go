@@ -25,7 +25,10 @@ var first string
 //go:embed schema_2.sql
 var second string
 
-var migrations = []string{first, second}
+//go:embed schema_3.sql
+var third string
+
+var migrations = []string{first, second, third}
 
 // Options of a Store. The zero value is durable against a killed process.
 type Options struct {
@@ -42,6 +45,19 @@ type Store struct {
 	roll  *sql.Stmt
 	read  *sql.DB
 	lock  *os.File
+
+	before func(context.Context) error // waits for rows that are durable and not in the file yet; nil: there are none
+}
+
+// ReadAfter has every reading wait for f first: the Flush of the Committer that writes
+// this store. Call it before the first reading.
+func (s *Store) ReadAfter(f func(context.Context) error) { s.before = f }
+
+func (s *Store) upToDate(ctx context.Context) error {
+	if s.before == nil {
+		return nil
+	}
+	return s.before(ctx)
 }
 
 // Open opens, or makes, the books under a directory. The directory and its files can
@@ -51,6 +67,9 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.ReadOnly {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("opening the ledger: %w", err)
+		}
+		if err := bookLeftOver(dir, opts.Full); err != nil {
+			return nil, err
 		}
 		db, err := connect(path, "mode=ro", opts)
 		if err != nil {
@@ -155,38 +174,6 @@ func (s *Store) Close() error {
 }
 
 const insertRow = `INSERT INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
-
-// Append writes rows in one transaction: all of them or none. A row whose request and
-// attempt are there already changes nothing and is counted in doubled. When it
-// returns without error the rows survive a killed process.
-func (s *Store) Append(ctx context.Context, rows []gateway.Entry) (doubled int, err error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, fmt.Errorf("writing to the ledger: %w", err)
-	}
-	doubled, err = s.appendTo(ctx, tx, rows)
-	if err := errors.Join(err, end(tx, err)); err != nil {
-		return 0, fmt.Errorf("writing to the ledger: %w", err)
-	}
-	return doubled, nil
-}
-
-func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, rows []gateway.Entry) (doubled int, err error) {
-	row, f := tx.StmtContext(ctx, s.row), fold{}
-	for i := range rows {
-		e := &rows[i]
-		res, err := row.ExecContext(ctx, columns(e)...)
-		if err != nil {
-			return 0, err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			doubled++
-			continue
-		}
-		f.add(e)
-	}
-	return doubled, f.write(ctx, tx.StmtContext(ctx, s.roll))
-}
 
 func columns(e *gateway.Entry) []any {
 	tags := "{}"

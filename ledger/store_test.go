@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -191,135 +189,6 @@ func TestSpendFilters(t *testing.T) {
 	}
 	if _, err := s.Spend(t.Context(), gateway.SpendQuery{By: []string{"prompt; DROP TABLE attempts"}}); gateway.KindOf(err) != gateway.Invalid {
 		t.Errorf("an unknown group: %v", err)
-	}
-}
-
-func TestCommitterWritesAllAndStops(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	c := Start(s)
-	var wg sync.WaitGroup
-	for i := range 1000 {
-		wg.Add(1)
-		c.Submit(row(fmt.Sprint("r", i), 1), func(err error) {
-			defer wg.Done()
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	c.Submit(row("last", 1), nil)
-	if err := c.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if l := total(t, s); l.Attempts != 1001 {
-		t.Errorf("%d rows, want 1001", l.Attempts)
-	}
-}
-
-// A disk that refuses writes for a while loses nothing.
-func TestCommitterKeepsWhatCannotBeWritten(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	if _, err := s.write.Exec("PRAGMA max_page_count = 1"); err != nil { // "database or disk is full"
-		t.Fatal(err)
-	}
-	c := Start(s)
-	failed := make(chan error, 1)
-	big := row("big", 1)
-	big.Finish = strings.Repeat("x", 100_000)
-	c.Submit(big, func(err error) { failed <- err })
-	if err := <-failed; err == nil {
-		t.Fatal("a full disk was not noticed")
-	}
-	if c.Failing() == nil {
-		t.Error("nothing says that the books cannot be written")
-	}
-	if _, err := s.write.Exec("PRAGMA max_page_count = 1000000"); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	for try := 0; ; try++ {
-		c.Submit(row(fmt.Sprint("after", try), 1), func(err error) { done <- err })
-		if err := <-done; err == nil {
-			break
-		}
-	}
-	c.Stop()
-	if got, err := s.Request(t.Context(), "big"); err != nil || len(got) != 1 {
-		t.Errorf("the row that failed at first: %v, %v", got, err)
-	}
-}
-
-// TestKilled kills a real process with SIGKILL while it appends: every row it said was
-// durable is there afterwards, and no row twice.
-func TestKilled(t *testing.T) {
-	if dir := os.Getenv("LEDGER_VICTIM"); dir != "" {
-		victim(dir)
-		return
-	}
-	dir := t.TempDir()
-	for cycle := range 5 {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilled$")
-		cmd.Env = append(os.Environ(), "LEDGER_VICTIM="+dir, fmt.Sprint("LEDGER_CYCLE=", cycle))
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		acknowledged := map[string]bool{}
-		buf, text := make([]byte, 4096), ""
-		for len(acknowledged) < 200 {
-			n, err := out.Read(buf)
-			if err != nil {
-				t.Fatalf("the victim ended by itself: %v %q", err, text)
-			}
-			text += string(buf[:n])
-			lines := strings.Split(text, "\n")
-			text = lines[len(lines)-1]
-			for _, l := range lines[:len(lines)-1] {
-				acknowledged[l] = true
-			}
-		}
-		cmd.Process.Kill()
-		cmd.Wait()
-		s, err := Open(dir, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for id := range acknowledged {
-			if got, err := s.Request(t.Context(), id); err != nil || len(got) != 1 {
-				t.Fatalf("cycle %d: acknowledged row %s: %d found, %v", cycle, id, len(got), err)
-			}
-		}
-		if v, err := s.Verify(t.Context()); err != nil || len(v.Wrong) > 0 {
-			t.Fatalf("cycle %d: %+v, %v", cycle, v, err)
-		}
-		s.Close()
-	}
-}
-
-func victim(dir string) {
-	s, err := Open(dir, Options{})
-	if err != nil {
-		fmt.Println("victim:", err)
-		os.Exit(1)
-	}
-	c := Start(s)
-	var mu sync.Mutex
-	for i := 0; ; i++ {
-		id := fmt.Sprintf("c%s-%d", os.Getenv("LEDGER_CYCLE"), i)
-		c.Submit(row(id, 1), func(err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				fmt.Println(id)
-			}
-		})
-		if i%64 == 0 {
-			time.Sleep(time.Millisecond)
-		}
 	}
 }
 

@@ -33,6 +33,9 @@ func (v *Verdict) wrong(format string, args ...any) {
 // cell again from the rows. It sees one moment of the books, also while they are
 // written, and holds the cells of one month at a time.
 func (s *Store) Verify(ctx context.Context) (v Verdict, err error) {
+	if err := s.upToDate(ctx); err != nil {
+		return v, err
+	}
 	tariffs, err := s.tariffs(ctx)
 	if err != nil {
 		return v, err

@@ -67,7 +67,14 @@ func assemble(p parts) (gw *assembled, err error) {
 	if err = gw.store.KeepTariffs(context.Background(), p.config.models.Models()); err != nil {
 		return nil, errors.Join(err, gw.store.Close())
 	}
-	gw.books = ledger.Start(gw.store)
+	if gw.books, err = ledger.Start(gw.store, p.dataDir, p.sync == "full"); err != nil {
+		return nil, errors.Join(err, gw.store.Close())
+	}
+	gw.store.ReadAfter(gw.books.Flush)
+	if found := gw.books.Recovered(); found.Records > 0 {
+		p.log.Warn("the last process did not end by itself", "records", found.Records, "rows_booked", found.Rows,
+			"attempts_lost", found.Lost, "torn", found.Torn)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, gw.close())

@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gateway"
+)
+
+// Append is Apply for rows that are booked to no account.
+func (s *Store) Append(ctx context.Context, rows []gateway.Entry) (doubled int, err error) {
+	b := Batch{Bookings: make([]Booking, len(rows))}
+	for i := range rows {
+		b.Bookings[i].Entry = rows[i]
+	}
+	return s.Apply(ctx, b)
+}
+
+// Apply writes a batch in one transaction: all of it or nothing. A row whose request and
+// attempt are there already changes nothing, on no account either, and is counted in
+// doubled. When it returns without error the batch survives a killed process.
+func (s *Store) Apply(ctx context.Context, b Batch) (doubled int, err error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("writing to the ledger: %w", err)
+	}
+	doubled, err = s.applyTo(ctx, tx, &b)
+	if err := errors.Join(err, end(tx, err)); err != nil {
+		return 0, fmt.Errorf("writing to the ledger: %w", err)
+	}
+	return doubled, nil
+}
+
+func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch) (doubled int, err error) {
+	row, f, sums := tx.StmtContext(ctx, s.row), fold{}, map[Charge]money{}
+	for i := range b.Bookings {
+		e := &b.Bookings[i].Entry
+		res, err := row.ExecContext(ctx, columns(e)...)
+		if err != nil {
+			return 0, err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			doubled++
+			continue
+		}
+		f.add(e)
+		for _, c := range b.Bookings[i].Charges {
+			at := Charge{Account: c.Account, Quarter: c.Quarter}
+			sums[at] = sums[at].plus(money{spent: c.Cost, unsure: c.Unsure})
+		}
+	}
+	return doubled, errors.Join(f.write(ctx, tx.StmtContext(ctx, s.roll)), charge(ctx, tx, sums), state(ctx, tx, b))
+}
+
+const addCharge = `INSERT INTO charges VALUES (?,?,?,?)
+ON CONFLICT DO UPDATE SET cost = cost + excluded.cost, unsure = unsure + excluded.unsure`
+
+func charge(ctx context.Context, tx *sql.Tx, sums map[Charge]money) error {
+	for at, m := range sums {
+		if _, err := tx.ExecContext(ctx, addCharge, at.Account, at.Quarter, int64(m.spent), int64(m.unsure)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A run's calls and its end only grow, so that records may be applied again in any order.
+const (
+	putRun = `INSERT INTO runs VALUES (?,?,?,?,?,?,?,?)
+ON CONFLICT DO UPDATE SET calls = MAX(calls, excluded.calls), stopped = MAX(stopped, excluded.stopped)`
+	putRepeat = `INSERT INTO repeats VALUES (?,?,?,?,?)
+ON CONFLICT DO UPDATE SET body = excluded.body, request = excluded.request, at = excluded.at WHERE excluded.at >= at`
+	dropRepeats = `DELETE FROM repeats WHERE at < ?`
+)
+
+func state(ctx context.Context, tx *sql.Tx, b *Batch) error {
+	for i := range b.Runs {
+		r := &b.Runs[i]
+		if _, err := tx.ExecContext(ctx, putRun, r.Key, r.ID, int64(r.Caps.MaxCost), r.Caps.MaxCalls, int64(r.Caps.MaxTime),
+			r.Begun.UnixNano(), r.Calls, nanoOrZero(r.Stopped)); err != nil {
+			return err
+		}
+	}
+	for i := range b.Repeats {
+		r := &b.Repeats[i]
+		if _, err := tx.ExecContext(ctx, putRepeat, r.Key, r.Name[:], r.Body[:], r.Request, r.At.UnixNano()); err != nil {
+			return err
+		}
+	}
+	if n := len(b.Repeats); n > 0 {
+		_, err := tx.ExecContext(ctx, dropRepeats, b.Repeats[n-1].At.Add(-repeatLife).UnixNano())
+		return err
+	}
+	return nil
+}
+
+// repeatLife is how long an Idempotency-Key stands for its request. Source: routing
+// reference section 7.
+const repeatLife = 24 * time.Hour
+
+// chargesKept is how far back the quarters of an account are told apart: longer than any
+// period. What is older matters to a budget of the whole life only.
+const chargesKept = 40 * 24 * time.Hour
+
+// Charges are what was booked to an account; what is older than every period comes as
+// one sum.
+func (s *Store) Charges(account string) ([]Charge, error) {
+	rows, err := s.read.Query(`SELECT CASE WHEN quarter < ? THEN 0 ELSE quarter END, SUM(cost), SUM(unsure)
+ FROM charges WHERE account = ? GROUP BY 1`, quarterOf(time.Now().Add(-chargesKept)), account)
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	defer rows.Close()
+	var list []Charge
+	for rows.Next() {
+		c := Charge{Account: account}
+		if err := rows.Scan(&c.Quarter, &c.Cost, &c.Unsure); err != nil {
+			return nil, fmt.Errorf("reading the ledger: %w", err)
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// Missing gives those of the attempts that have no row.
+func (s *Store) Missing(ctx context.Context, of []gateway.Outset) ([]gateway.Outset, error) {
+	var missing []gateway.Outset
+	for i := range of {
+		var n int
+		err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM attempts WHERE request = ? AND attempt = ?`,
+			of[i].Entry.Request, of[i].Entry.Attempt).Scan(&n)
+		if err != nil {
+			return nil, fmt.Errorf("reading the ledger: %w", err)
+		}
+		if n == 0 {
+			missing = append(missing, of[i])
+		}
+	}
+	return missing, nil
+}

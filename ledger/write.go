@@ -1,0 +1,107 @@
+package ledger
+
+import "time"
+
+// write is the goroutine that owns the journal.
+func (c *Committer) write() {
+	defer c.over.Done()
+	defer c.fill.close()
+	var kept []item // a group that failed, already answered
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
+	for {
+		if len(kept) == 0 {
+			if kept = c.writeGroup(c.take(groupMost)); len(kept) > 0 {
+				retry.Reset(retryEvery)
+			} else if c.more() {
+				continue
+			}
+		}
+		select {
+		case <-c.wake:
+			if len(kept) > 0 { // who comes now is answered at once, and joins those that wait
+				kept = append(kept, c.answer(c.take(groupMost), 0, c.Failing())...)
+			}
+		case <-retry.C:
+			if kept = c.writeGroup(kept); len(kept) > 0 {
+				retry.Reset(retryEvery)
+			}
+		case <-c.stop:
+			for group := append(kept, c.take(groupMost)...); len(group) > 0; group = c.take(groupMost) {
+				if len(c.writeGroup(group)) > 0 {
+					break
+				}
+			}
+			c.journal.abandon()
+			return
+		}
+	}
+}
+
+func (c *Committer) take(n int) []item {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n = max(0, min(n, len(c.queue)))
+	group := append([]item(nil), c.queue[:n]...)
+	rest := copy(c.queue, c.queue[n:])
+	clear(c.queue[rest:])
+	c.queue = c.queue[:rest]
+	return group
+}
+
+func (c *Committer) more() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) > 0
+}
+
+// writeGroup writes a group and answers it; what is returned is to be tried again.
+func (c *Committer) writeGroup(group []item) []item {
+	if len(group) == 0 {
+		return nil
+	}
+	var records []byte
+	for i := range group {
+		records = append(records, group[i].record...)
+	}
+	segment, err := c.journal.write(records, len(group))
+	c.mu.Lock()
+	c.failed = err
+	if err == nil {
+		c.began(group, segment)
+	}
+	c.mu.Unlock()
+	return c.answer(group, segment, err)
+}
+
+// answer tells the senders of a group how it went, and gives back what is kept. What is
+// written ends its hold first: who hears that a row is durable finds the room free.
+func (c *Committer) answer(group []item, segment int, err error) (again []item) {
+	if err == nil {
+		c.fill.add(group, segment)
+	}
+	for i := range group {
+		it := &group[i]
+		if err == nil && it.settles != nil {
+			c.Accounts.Settle(it.settles.hold, it.settles.booking.Entry.Cost, it.settles.unsure)
+		}
+		if it.done != nil {
+			it.done(err)
+			it.done = nil
+		}
+		if err != nil && it.outset == (holdID{}) { // an attempt that was told no does not leave
+			again = append(again, *it)
+		}
+	}
+	return again
+}
+
+// began remembers in which segment the outset of each attempt is: that one must stay
+// until the attempt has ended. The lock is held.
+func (c *Committer) began(group []item, segment int) {
+	for i := range group {
+		if id := group[i].outset; id != (holdID{}) {
+			c.begun[id] = segment
+		}
+	}
+}
