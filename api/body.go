@@ -20,13 +20,12 @@ func (s *Server) readBody(c *gin.Context) ([]byte, *gateway.Error) {
 	if c.Request.ContentLength > s.cfg.BodyLimit {
 		return nil, gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
 	}
-	var buf bytes.Buffer
-	if n := c.Request.ContentLength; n > 0 {
-		buf.Grow(int(n) + bytes.MinRead)
-	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.BodyLimit))
+	raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.BodyLimit), c.Request.ContentLength, &event(c).hold)
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errNoRoom):
+		s.refusals.note(s, &s.refusals.memory)
+		return nil, noRoom()
 	case errors.As(err, &tooLarge):
 		return nil, gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
 	case err != nil && c.Request.Context().Err() != nil:
@@ -34,8 +33,44 @@ func (s *Server) readBody(c *gin.Context) ([]byte, *gateway.Error) {
 	case err != nil:
 		return nil, gateway.Errorf(gateway.Invalid, "The body could not be read.")
 	}
-	return buf.Bytes(), nil
+	return raw, nil
 }
+
+var errNoRoom = errors.New("no room for the body")
+
+// readAll reads a body of a known size, or of an unknown one if size is below 0. What
+// is known was weighed before; of the unknown each part is weighed before there is
+// memory for it.
+func readAll(r io.Reader, size int64, h *hold) ([]byte, error) {
+	known := size >= 0
+	if !known {
+		size = firstPart
+		if !h.grow(bodyWeight * size) {
+			return nil, errNoRoom
+		}
+	}
+	buf := make([]byte, 0, size+1) // one more, so that the end is seen without growing
+	for {
+		if len(buf) == cap(buf) {
+			more := int64(cap(buf))
+			if !h.grow(bodyWeight * more) {
+				return nil, errNoRoom
+			}
+			buf = append(make([]byte, 0, 2*more), buf...)
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// firstPart is how much of a body without a length is taken at first.
+const firstPart = 8 << 10
 
 // object is a strictly valid JSON object: no duplicate or case-variant names at its
 // top, no invalid UTF-8, nothing after it.

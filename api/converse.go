@@ -30,7 +30,7 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 			s.stream(c, d, req)
 			return
 		}
-		answer, rerr := s.route(c, req)
+		answer, rerr := s.router.Route(c.Request.Context(), req)
 		if rerr != nil {
 			s.fail(c, rerr)
 			return
@@ -44,14 +44,7 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 func (s *Server) request0(c *gin.Context) (*gateway.Request, *gateway.Error) {
 	ev := event(c)
 	o, err := options(c.Request.Header)
-	req := &gateway.Request{ID: ev.id, Begun: ev.begun, Options: o}
-	if err == nil {
-		req.Tags, err = readTags(c.GetHeader("x-gateway-tags"))
-	}
-	if ev.caller != nil {
-		ev.caller.sign(req)
-	}
-	return req, err
+	return &gateway.Request{ID: ev.id, Key: ev.key, Begun: ev.begun, Options: o}, err
 }
 
 // noteWhole writes the headers and the log's facts of an answer that is whole.

@@ -18,9 +18,6 @@ import (
 type wide struct {
 	id, client string // ours, and the client's own request id
 	key        string
-	caller     *caller  // nil: nobody was asked for a key
-	running    *running // nil as caller is, and on routes that spend nothing
-	charged    int      // tokens taken from the key's limit
 	begun      time.Time
 	model      string // as asked
 	stream     bool
@@ -30,6 +27,8 @@ type wide struct {
 	cost       gateway.Microcents
 	kind       gateway.Kind
 	err        *gateway.Error
+	hold       hold // of the memory budget
+	quiet      bool // no line of its own
 }
 
 const eventKey = "event"
@@ -84,7 +83,7 @@ func (s *Server) line(c *gin.Context, ev *wide) {
 	if status >= 500 {
 		level = slog.LevelWarn
 	}
-	if !s.log.Enabled(c.Request.Context(), level) {
+	if ev.quiet || !s.log.Enabled(c.Request.Context(), level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 20)

@@ -39,6 +39,12 @@ type Config struct {
 	KeepAlive time.Duration // of silence before a comment is sent on a stream; 0: 12 s
 	WriteWait time.Duration // for one write to a slow client; 0: 30 s
 	Log       *slog.Logger  // nil: discards
+	// Memory is how many bytes requests may hold at once, their bodies weighed several
+	// times; what does not fit gets 503. 0: no limit.
+	Memory int64
+	// MostWait is how long ready work may wait for a processor before requests are
+	// refused, those of the busiest keys first. 0: none is refused for that.
+	MostWait time.Duration
 }
 
 // Server is the edge as an http.Handler.
@@ -50,6 +56,10 @@ type Server struct {
 	log     *slog.Logger
 	engine  *gin.Engine
 	unready atomic.Bool
+
+	budget   *budget
+	gate     *gate
+	refusals refusals
 }
 
 // New makes the edge. Router, Catalog and Books are required.
@@ -69,7 +79,8 @@ func New(cfg Config, router Router, catalog Catalog, books Books) (*Server, erro
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, router: router, catalog: catalog, books: books, log: cfg.Log}
+	s := &Server{cfg: cfg, router: router, catalog: catalog, books: books, log: cfg.Log,
+		budget: newBudget(cfg.Memory), gate: newGate(cfg.MostWait, newWaits().since)}
 	s.routes()
 	return s, nil
 }
@@ -92,19 +103,18 @@ func (s *Server) routes() {
 		s.failAs(c, http.StatusMethodNotAllowed, "method_not_allowed", "The route does not take this method.")
 	})
 	for _, prefix := range []string{"", "/api/v1.0"} {
-		open, paid := e.Group(prefix), e.Group(prefix, s.authenticate, s.admit)
+		open, closed := e.Group(prefix), e.Group(prefix, s.authenticate)
 		open.GET("/health", s.health)
-		paid.POST("/classify", s.classify)
-		paid.POST("/plan", s.plan)
-		paid.POST("/embed", s.embed)
+		closed.POST("/classify", s.admit, s.classify)
+		closed.POST("/plan", s.admit, s.plan)
+		closed.POST("/embed", s.admit, s.embed)
 	}
 	for _, prefix := range []string{"/v1", "/api/v1.0"} {
 		g := e.Group(prefix, s.authenticate)
-		paid := g.Group("", s.admit) // whatever spends counts against the key's limits
-		paid.POST("/chat/completions", s.converse(&chatDialect))
-		paid.POST("/responses", s.converse(s.responses()))
+		g.POST("/chat/completions", s.admit, s.converse(&chatDialect))
+		g.POST("/responses", s.admit, s.converse(s.responses()))
 		g.Any("/responses/*id", s.notStored)
-		paid.POST("/embeddings", s.embeddings)
+		g.POST("/embeddings", s.admit, s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)
 		g.GET("/spend", s.spend)

@@ -13,11 +13,9 @@ import (
 // providers that list it, or whose prefixes it begins with. Its error is of kind
 // UnknownModel and names the nearest known ones.
 func (c *Catalog) Resolve(asked string) (models []*gateway.Model, pinned bool, err error) {
-	return c.resolve(gateway.MapModel(asked, c.Config.ModelMap))
-}
-
-// resolve is Resolve for a name that has been mapped.
-func (c *Catalog) resolve(asked string) (models []*gateway.Model, pinned bool, err error) {
+	if mapped, ok := c.Config.ModelMap[asked]; ok {
+		asked = mapped
+	}
 	switch asked {
 	case "", "auto", "default":
 		for _, p := range c.Providers {
@@ -134,7 +132,9 @@ func distanceTo(asked, known string) int {
 // ResolveEmbedding is Resolve for embeddings. Vectors of different models cannot be
 // compared, so there is never another model to fall back to, only the same one elsewhere.
 func (c *Catalog) ResolveEmbedding(asked string) ([]*gateway.Model, bool, error) {
-	asked = gateway.MapModel(asked, c.Config.ModelMap)
+	if mapped, ok := c.Config.ModelMap[asked]; ok {
+		asked = mapped
+	}
 	if asked == "" || asked == "auto" || asked == "default" {
 		asked = c.defaultEmbedding
 	}
@@ -146,5 +146,5 @@ func (c *Catalog) ResolveEmbedding(asked string) ([]*gateway.Model, bool, error)
 		}
 		return nil, false, gateway.Errorf(gateway.NoProvider, "No embedding model is configured.")
 	}
-	return c.resolve(asked)
+	return c.Resolve(asked)
 }

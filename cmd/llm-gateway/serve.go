@@ -20,7 +20,13 @@ type settings struct {
 	drainTimeout time.Duration
 	drainDelay   time.Duration
 	insecure     bool
+	memory       string        // auto, 0 or a size
+	mostWait     time.Duration // of ready work for a processor; 0: any
 }
+
+// defaultMostWait is far above what a machine with work to do shows, and far below what
+// a client notices.
+const defaultMostWait = 20 * time.Millisecond
 
 func newServe(p *program) *cobra.Command {
 	var s settings
@@ -40,6 +46,8 @@ func newServe(p *program) *cobra.Command {
 	f.StringVar(&s.ledgerSync, "ledger-sync", "full", "what a ledger row waits for: full (the disk) or normal (the operating system)")
 	f.StringVar(&s.logFormat, "log-format", "json", "json or text")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long running requests may take to end")
+	f.StringVar(&s.memory, "memory-budget", "auto", "memory that requests may hold at once before more get 503: auto, 0 (no limit) or a size such as 512MiB")
+	f.DurationVar(&s.mostWait, "overload-wait", defaultMostWait, "refuse requests with 503 while ready work waits longer than this for a processor; 0: never")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "time between failing /readyz and closing the port")
 	return cmd
 }
@@ -65,11 +73,15 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err := mayBind(addr, keys != nil, s.insecure); err != nil {
 		return err
 	}
+	memory, err := memoryBudget(s.memory, log)
+	if err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
-	gw, err := assemble(parts{config: config, keys: keys, log: log, dataDir: s.dataDir, sync: s.ledgerSync})
+	gw, err := assemble(parts{config: config, keys: keys, log: log, dataDir: s.dataDir, sync: s.ledgerSync, memory: memory, mostWait: s.mostWait})
 	if err != nil {
 		listener.Close()
 		return err

@@ -43,6 +43,9 @@ type parts struct {
 	log     *slog.Logger
 	dataDir string
 	sync    string // full or normal
+
+	memory   int64         // bytes that requests may hold at once; 0: any
+	mostWait time.Duration // of ready work for a processor; 0: any
 }
 
 // assembled is a gateway that is ready to serve.
@@ -95,7 +98,7 @@ func assemble(p parts) (gw *assembled, err error) {
 	if gw.system, err = actors.Start(system); err != nil {
 		return nil, err
 	}
-	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log}, gw.system, p.config.models, gw.store)
+	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log, Memory: p.memory, MostWait: p.mostWait}, gw.system, p.config.models, gw.store)
 	if err != nil {
 		gw.system.Stop(context.Background())
 		return nil, err
