@@ -39,6 +39,8 @@ type Chunk struct {
 	Raw []byte
 	// Event is the SSE event name of Raw; "" if it had none.
 	Event string
+	// Whole says that Raw is no event but the provider's whole answer as one body.
+	Whole bool
 }
 
 // Meta is what a provider says about itself.
@@ -117,6 +119,8 @@ type Completion struct {
 	// Relayed is the stream as it came, for a client of the provider's own format; nil
 	// if it was none.
 	Relayed []Chunk
+	// Body is the answer as it came, if it came as one body; nil otherwise.
+	Body []byte
 }
 
 // Choice is one of the alternatives of a Completion.

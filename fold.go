@@ -16,6 +16,7 @@ type Fold struct {
 	usage   Usage
 	choices []*folding
 	relayed []Chunk
+	body    []byte
 }
 
 type folding struct {
@@ -40,7 +41,10 @@ func (c *Chunk) clone() Chunk {
 
 // Add takes the next chunk. It keeps no part of it.
 func (f *Fold) Add(c *Chunk) {
-	if c.Raw != nil {
+	switch {
+	case c.Whole:
+		f.body = bytes.Clone(c.Raw)
+	case c.Raw != nil:
 		f.relayed = append(f.relayed, c.clone())
 	}
 	if c.Meta != nil {
@@ -111,7 +115,7 @@ func (f *Fold) Usage() Usage { return f.usage }
 
 // Completion is what was gathered so far, choices by index. It always has at least one choice.
 func (f *Fold) Completion() *Completion {
-	out := &Completion{Meta: f.meta, Usage: f.usage, Relayed: f.relayed}
+	out := &Completion{Meta: f.meta, Usage: f.usage, Relayed: f.relayed, Body: f.body}
 	if len(f.choices) == 0 {
 		out.Choices = []Choice{{}}
 		return out

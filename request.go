@@ -221,6 +221,15 @@ type Call struct {
 	Prefill string
 	// OnSent, if set, is called once when the request's body has been written.
 	OnSent func()
+	// OnDowngrade, if set, is told what of the conversation's opaque state could not be used.
+	OnDowngrade func(what string)
 	// OnRate, if set, is called with the limits that the answer's headers told.
 	OnRate func(RateInfo)
+}
+
+// Downgraded tells OnDowngrade.
+func (c *Call) Downgraded(what string) {
+	if c.OnDowngrade != nil {
+		c.OnDowngrade(what)
+	}
 }

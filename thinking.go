@@ -5,17 +5,19 @@ import (
 	"strings"
 )
 
+// SealMark begins what Seal makes.
+//
 // A client of a format that knows only its own vendor's signed reasoning gets that of
 // another provider sealed: as one opaque text in the place of the vendor's signature,
 // which it hands back unchanged. The seal says who made it, so that nobody else is
 // handed it; it is no secret and proves nothing.
-const sealMark = "gw1."
+const SealMark = "gw1."
 
 // Seal makes the opaque text of what a provider wants back. Text is not in it: the
 // client keeps that beside it. call is the tool call that the state belongs to, or "".
 func (t *Thinking) Seal(call string) string {
 	var b strings.Builder
-	b.WriteString(sealMark)
+	b.WriteString(SealMark)
 	for i, field := range [...]string{t.Maker, t.Model, call, t.Signature, t.Redacted} {
 		if i > 0 {
 			b.WriteByte('.')
@@ -27,7 +29,7 @@ func (t *Thinking) Seal(call string) string {
 
 // Unseal reads what Seal made; false for any other text.
 func Unseal(sealed string) (t Thinking, call string, ok bool) {
-	rest, ok := strings.CutPrefix(sealed, sealMark)
+	rest, ok := strings.CutPrefix(sealed, SealMark)
 	fields := strings.Split(rest, ".")
 	if !ok || len(fields) != 5 {
 		return Thinking{}, "", false
@@ -43,4 +45,4 @@ func Unseal(sealed string) (t Thinking, call string, ok bool) {
 }
 
 // IsSealed says whether a text looks like one of Seal's, without reading it.
-func IsSealed(text string) bool { return strings.HasPrefix(text, sealMark) }
+func IsSealed(text string) bool { return strings.HasPrefix(text, SealMark) }

@@ -12,6 +12,9 @@ import (
 // is put together from those, so that nothing in it is lost.
 func messageJSON(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	c := a.Completion
+	if c.Body != nil {
+		return withReceipt(append(b, c.Body...), req, a)
+	}
 	if len(c.Relayed) > 0 {
 		if whole, ok := foldMessage(b, c.Relayed); ok {
 			return withReceipt(whole, req, a)

@@ -7,10 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"gateway"
 )
@@ -41,7 +38,7 @@ func newAnthropic(s Settings) (Adapter, error) {
 }
 
 // Open sends the request: a Messages body as the client wrote it, anything else
-// translated. A translated request whose thinking is refused is sent once more without.
+// translated. A request whose earlier thinking is refused is sent once more without.
 func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
 	ask, err := a.ask(call, false)
 	if err != nil {
@@ -52,6 +49,7 @@ func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		if ask, err = a.ask(call, true); err != nil {
 			return nil, err
 		}
+		call.Downgraded("its reasoning of earlier turns was refused and left out")
 		again := *call
 		again.OnSent = nil // the first try told it
 		resp, err = a.post(ctx, &again, a.url, a.headerFor(call, ask), ask.body)
@@ -77,11 +75,7 @@ func (a *anthropic) ask(call *gateway.Call, unthinking bool) (*messagesAsk, erro
 	if call.Request.Wire != gateway.WireAnthropicMessages || call.Request.Raw == nil || call.Prefill != "" {
 		return a.translate(call, unthinking)
 	}
-	body, err := relayedBody(call)
-	if err != nil {
-		return nil, err
-	}
-	return &messagesAsk{body: body, relayed: true}, nil
+	return a.relay(call, unthinking)
 }
 
 func (a *anthropic) headerFor(call *gateway.Call, ask *messagesAsk) http.Header {
@@ -134,68 +128,4 @@ func blamesThinking(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusBadRequest &&
 		(e.Kind == gateway.Invalid || e.Kind == gateway.Unsupported) &&
 		(strings.Contains(strings.ToLower(e.Message), "thinking") || strings.Contains(strings.ToLower(e.Message), "signature"))
-}
-
-func relayedBody(call *gateway.Call) ([]byte, error) { return splicedBody(call, "max_tokens") }
-
-// splicedBody is the client's own body, byte for byte but for the model, whether to
-// stream, and a limit (the field of that name) above what the hold was computed with.
-// Caches and signatures depend on the rest.
-func splicedBody(call *gateway.Call, limit string) ([]byte, error) {
-	raw := call.Request.Raw
-	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
-	if call.Plain {
-		fresh["stream"] = "false"
-	}
-	out := make([]byte, 0, len(raw)+64)
-	fields := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	copied := 0
-	if start, err := fields.ReadToken(); err != nil || start.Kind() != '{' {
-		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
-	}
-	for fields.PeekKind() == '"' {
-		token, err := fields.ReadToken()
-		if err != nil {
-			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
-		}
-		name := token.String()
-		value, err := fields.ReadValue()
-		if err != nil {
-			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
-		}
-		to, replaced := fresh[name]
-		if name == limit {
-			to, replaced = lowered(string(value), call.MaxTokens)
-		}
-		if replaced {
-			end := int(fields.InputOffset())
-			out = append(out, raw[copied:end-len(value)]...)
-			out = append(out, to...)
-			copied = end
-			delete(fresh, name)
-		}
-	}
-	if end, err := fields.ReadToken(); err != nil || end.Kind() != '}' {
-		return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
-	}
-	end := int(fields.InputOffset())
-	out = append(out, raw[copied:end-1]...)
-	for _, name := range [...]string{"model", "stream"} {
-		if value, missing := fresh[name]; missing && !(name == "stream" && value == "false") {
-			if last := bytes.TrimRight(out, whitespace); last[len(last)-1] != '{' {
-				out = append(out, ',')
-			}
-			out = append(out, quoted(name)+":"+value...)
-		}
-	}
-	return append(out, '}'), nil
-}
-
-// lowered is the limit instead of a greater number of tokens, or of null, which is none.
-func lowered(tokens string, limit int) (string, bool) {
-	n, err := strconv.Atoi(tokens)
-	if limit > 0 && (tokens == "null" || err == nil && n > limit) {
-		return strconv.Itoa(limit), true
-	}
-	return "", false
 }

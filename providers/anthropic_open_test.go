@@ -190,12 +190,12 @@ func TestRelayReplacesLittle(t *testing.T) {
 	} {
 		call := relayCall(c.raw)
 		call.MaxTokens, call.Plain = c.bound, c.plain
-		if got, err := relayedBody(call); err != nil || string(got) != c.want {
+		if got, err := splicedBody(call, call.Request.Raw, "max_tokens"); err != nil || string(got) != c.want {
 			t.Errorf("%s:\n got %s, %v\nwant %s", c.raw, got, err, c.want)
 		}
 	}
 	for _, raw := range []string{``, `[]`, `{"a"`, `{"a":1`, `{"a":}`} {
-		if got, err := relayedBody(relayCall(raw)); gateway.KindOf(err) != gateway.Invalid {
+		if got, err := splicedBody(relayCall(raw), []byte(raw), "max_tokens"); gateway.KindOf(err) != gateway.Invalid {
 			t.Errorf("%s: %s, %v", raw, got, err)
 		}
 	}

@@ -257,6 +257,9 @@ func (s *messagesStream) message(body []byte) *gateway.Error {
 	var last gateway.Chunk
 	s.finish(&last, top.Get("stop_reason"))
 	last.Usage = s.usage.latest()
+	if s.ask.relayed {
+		last.Raw, last.Whole = body, true
+	}
 	s.enqueue(last)
 	if !s.finished {
 		return s.failed(garbled(s.call, nil))

@@ -34,8 +34,15 @@ type geminiCall struct {
 }
 
 func (t *geminiTurns) add(messages []gateway.Message) error {
+	var shown []gateway.Part // of results: what is no text follows them in the user's turn
 	for i := range messages {
 		m := &messages[i]
+		if m.Speaker != gateway.ToolSays && len(shown) > 0 {
+			if err := t.show(shown); err != nil {
+				return err
+			}
+			shown = nil
+		}
 		switch m.Speaker {
 		case gateway.System:
 			for _, p := range m.Parts {
@@ -44,11 +51,10 @@ func (t *geminiTurns) add(messages []gateway.Message) error {
 				}
 			}
 		case gateway.ToolSays:
-			if slices.ContainsFunc(m.Parts, func(p gateway.Part) bool { return p.Kind != gateway.TextPart }) {
-				return cannot(t.call, "images in tool results")
-			}
+			text, others := resultParts(m)
+			shown = append(shown, others...)
 			t.turn("user", true)
-			t.result(m)
+			t.result(text)
 		case gateway.Assistant:
 			t.turn("model", false)
 			t.assistant(m)
@@ -59,12 +65,23 @@ func (t *geminiTurns) add(messages []gateway.Message) error {
 			}
 		}
 	}
+	if len(shown) > 0 {
+		if err := t.show(shown); err != nil {
+			return err
+		}
+	}
 	if t.call.Prefill != "" {
 		t.turn("model", false)
 		t.parts = append(t.parts, `{"text":`+quoted(t.call.Prefill)+`}`)
 	}
 	t.flush()
 	return nil
+}
+
+// show puts images and files into the user's turn.
+func (t *geminiTurns) show(parts []gateway.Part) error {
+	t.turn("user", false)
+	return t.user(&gateway.Message{Speaker: gateway.User, Parts: parts})
 }
 
 // turn goes on with the turn being gathered or begins another.

@@ -380,7 +380,7 @@ func FuzzNativeTranslate(f *testing.F) {
 	})
 }
 
-func TestGeminiNarrowsToolsAndRefusesImagesInResults(t *testing.T) {
+func TestGeminiNarrowsTools(t *testing.T) {
 	a := &gemini{caller: caller{Settings{Kind: geminiKind}}}
 	call := nativeCall("gemini-3.8-flash")
 	chat, _ := call.Request.Chat()
@@ -390,9 +390,9 @@ func TestGeminiNarrowsToolsAndRefusesImagesInResults(t *testing.T) {
 	if names := gjson.GetBytes(got, "tools.0.functionDeclarations.#.name").Raw; err != nil || names != `["g"]` {
 		t.Errorf("%s, %v", names, err)
 	}
-	chat.Messages[2].Parts = []gateway.Part{{Kind: gateway.ImagePart, MIME: "image/png", Data: "QQ=="}}
+	chat.Messages[2].Parts = []gateway.Part{{Kind: gateway.ImagePart, URL: "https://x/y.png"}}
 	if _, err := a.translate(call, chat, false); gateway.KindOf(err) != gateway.Unsupported {
-		t.Errorf("an image in a result: %v; it must not be dropped silently", err)
+		t.Errorf("an image by URL in a result: %v; it must not be dropped silently", err)
 	}
 }
 

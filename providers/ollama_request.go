@@ -187,7 +187,7 @@ func ollamaMessages(chat *gateway.Chat, call *gateway.Call) ([]string, error) {
 func ollamaMessage(m *gateway.Message, names map[string]string, call *gateway.Call) (string, error) {
 	var w objectWriter
 	w.put("role", quoted(string(m.Speaker)))
-	w.put("content", quoted(joined(m.Parts)))
+	w.put("content", quoted(joined(saidFailed(m).Parts)))
 	images, err := ollamaImages(m.Parts, call)
 	if err != nil {
 		return "", err

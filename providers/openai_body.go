@@ -38,7 +38,7 @@ func (a *openAI) body(call *gateway.Call) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		raw = encodeOpenAI(chat)
+		raw = encodeOpenAI(chat, call.Model)
 	}
 	// A request's bytes never change, so the scanner may look at them in place.
 	top := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,14 +10,11 @@ import (
 )
 
 // encodeOpenAI writes the normal form as a Chat Completions body, which then gets the
-// same edits as one that a client sent.
-func encodeOpenAI(c *gateway.Chat) []byte {
+// same edits as one that a client sent. Reasoning of earlier turns goes along that the
+// model itself made.
+func encodeOpenAI(c *gateway.Chat, model *gateway.Model) []byte {
 	w := objectWriter{}
-	list := make([]string, len(c.Messages))
-	for i := range c.Messages {
-		list[i] = encodeMessage(&c.Messages[i])
-	}
-	w.put("messages", array(list))
+	w.put("messages", array(encodeMessages(c.Messages, model)))
 	if len(c.Tools) > 0 {
 		tools := make([]string, len(c.Tools))
 		for i := range c.Tools {
@@ -124,14 +122,81 @@ func encodeTool(t *gateway.Tool) string {
 	return `{"type":"function","function":` + f.done() + "}"
 }
 
-func encodeMessage(m *gateway.Message) string {
+// encodeMessages writes the turns. A tool message holds text only here: what else its
+// result has follows the results of its turn as a user message.
+func encodeMessages(messages []gateway.Message, model *gateway.Model) []string {
+	list := make([]string, 0, len(messages))
+	var shown []gateway.Part
+	for i := range messages {
+		m := &messages[i]
+		if m.Speaker == gateway.ToolSays {
+			text, others := resultParts(m)
+			shown = append(shown, others...)
+			list = append(list, encodeMessage(saidFailed(text), model))
+		} else {
+			list = append(list, encodeMessage(m, model))
+		}
+		last := i == len(messages)-1 || messages[i+1].Speaker != gateway.ToolSays
+		if last && len(shown) > 0 {
+			list = append(list, encodeMessage(&gateway.Message{Speaker: gateway.User, Parts: shown}, model))
+			shown = nil
+		}
+	}
+	return list
+}
+
+// saidFailed says in words that a tool failed, for formats that have no mark for it.
+func saidFailed(m *gateway.Message) *gateway.Message {
+	if !m.IsError || strings.HasPrefix(strings.ToLower(joined(m.Parts)), "error") {
+		return m
+	}
+	told := *m
+	told.Parts = append([]gateway.Part{{Text: "Error:"}}, m.Parts...)
+	return &told
+}
+
+// resultParts takes the text of a tool's result apart from what else it holds.
+func resultParts(m *gateway.Message) (*gateway.Message, []gateway.Part) {
+	if !slices.ContainsFunc(m.Parts, func(p gateway.Part) bool { return p.Kind != gateway.TextPart }) {
+		return m, nil
+	}
+	text := *m
+	text.Parts = nil
+	var others []gateway.Part
+	for _, p := range m.Parts {
+		if p.Kind == gateway.TextPart {
+			text.Parts = append(text.Parts, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	text.Parts = append(text.Parts, gateway.Part{Text: "(What else the tool gave follows.)"})
+	return &text, append([]gateway.Part{{Text: "From the tool call " + m.ToolCallID + ":"}}, others...)
+}
+
+// reasoningOf is the reasoning of an earlier turn as the client sent it back: in the
+// format's own field, or signed as this model's.
+func reasoningOf(m *gateway.Message, model *gateway.Model) (string, bool) {
+	if m.HasReasoning {
+		return m.Reasoning, true
+	}
+	text, own := "", false
+	for _, t := range m.Thinking {
+		if t.Maker == model.Kind && t.Model == model.Name {
+			text, own = text+t.Text, true
+		}
+	}
+	return text, own
+}
+
+func encodeMessage(m *gateway.Message, model *gateway.Model) string {
 	w := objectWriter{}
 	w.put("role", quoted(string(m.Speaker)))
 	w.put("content", encodeContent(m))
 	putText(&w, "name", m.Name)
 	putText(&w, "refusal", m.Refusal)
-	if m.HasReasoning {
-		w.put("reasoning_content", quoted(m.Reasoning))
+	if text, ok := reasoningOf(m, model); ok && m.Speaker == gateway.Assistant {
+		w.put("reasoning_content", quoted(text))
 	}
 	putText(&w, "tool_call_id", m.ToolCallID)
 	if len(m.ToolCalls) > 0 {

@@ -79,7 +79,7 @@ func (a *responses) ask(call *gateway.Call, unreasoning bool) (*responsesAsk, er
 		return a.translate(call, unreasoning)
 	}
 	const limit = "max_output_tokens"
-	body, err := splicedBody(call, limit)
+	body, err := splicedBody(call, call.Request.Raw, limit)
 	if err != nil {
 		return nil, err
 	}

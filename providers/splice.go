@@ -1,0 +1,71 @@
+package providers
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"gateway"
+)
+
+// splicedBody is raw, the client's own body, byte for byte but for the model, whether to
+// stream, and a limit (the field of that name) above what the hold was computed with.
+// Caches and signatures depend on the rest.
+func splicedBody(call *gateway.Call, raw []byte, limit string) ([]byte, error) {
+	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
+	if call.Plain {
+		fresh["stream"] = "false"
+	}
+	out := make([]byte, 0, len(raw)+64)
+	fields := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	copied := 0
+	if start, err := fields.ReadToken(); err != nil || start.Kind() != '{' {
+		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
+	}
+	for fields.PeekKind() == '"' {
+		token, err := fields.ReadToken()
+		if err != nil {
+			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
+		}
+		name := token.String()
+		value, err := fields.ReadValue()
+		if err != nil {
+			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
+		}
+		to, replaced := fresh[name]
+		if name == limit {
+			to, replaced = lowered(string(value), call.MaxTokens)
+		}
+		if replaced {
+			end := int(fields.InputOffset())
+			out = append(out, raw[copied:end-len(value)]...)
+			out = append(out, to...)
+			copied = end
+			delete(fresh, name)
+		}
+	}
+	if end, err := fields.ReadToken(); err != nil || end.Kind() != '}' {
+		return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
+	}
+	end := int(fields.InputOffset())
+	out = append(out, raw[copied:end-1]...)
+	for _, name := range [...]string{"model", "stream"} {
+		if value, missing := fresh[name]; missing && !(name == "stream" && value == "false") {
+			if last := bytes.TrimRight(out, whitespace); last[len(last)-1] != '{' {
+				out = append(out, ',')
+			}
+			out = append(out, quoted(name)+":"+value...)
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// lowered is the limit instead of a greater number of tokens, or of null, which is none.
+func lowered(tokens string, limit int) (string, bool) {
+	n, err := strconv.Atoi(tokens)
+	if limit > 0 && (tokens == "null" || err == nil && n > limit) {
+		return strconv.Itoa(limit), true
+	}
+	return "", false
+}
