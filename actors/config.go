@@ -33,10 +33,10 @@ type Books interface {
 	Submit(entry gateway.Entry, hold gateway.Hold, unsure gateway.Microcents, done func(error))
 }
 
-// Estimate guesses token counts where a provider reports none.
+// Estimate guesses the size of a prompt before it is sent, from what is known without
+// reading it. What an attempt used, where nothing was reported, is counted from its text.
 type Estimate struct {
 	Prompt func(bytes, messages, images int) int
-	Text   func(bytes int) int
 }
 
 // Provider is one provider as the system runs it.

@@ -114,10 +114,11 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 		u = *err.Usage
 	}
 	if err == nil && u.Reported {
+		a.sys.yards.learn(a.model, a.job.req, &u, &t.text, time.Now())
 		if !u.PromptUnknown {
 			return u, gateway.UsageReported
 		}
-		u.Fresh = a.promptEstimate()
+		u.Fresh, u.PromptUnknown, u.Reported = a.promptEstimate(), false, false
 		return u, gateway.UsageEstimated
 	}
 	if !a.wasSent(err) || err != nil && refusedUnbilled(err) {
@@ -127,7 +128,7 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 		u.Fresh = a.promptEstimate()
 	}
 	if req := a.job.req; req.Embed == nil {
-		u.Output = max(u.Output, a.sys.cfg.Estimate.Text(t.bytes))
+		u.Output = max(u.Output, a.sys.yards.textOf(a.model, &t.text))
 		if err != nil && a.billsUnseen() {
 			u.Output = max(u.Output, a.wholeAnswer())
 		}
@@ -136,10 +137,7 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 	return u, gateway.UsageEstimated
 }
 
-func (a *attempt) promptEstimate() int {
-	req := a.job.req
-	return a.sys.cfg.Estimate.Prompt(req.PromptBytes, req.Messages, req.Images)
-}
+func (a *attempt) promptEstimate() int { return a.sys.yards.promptOf(a.model, a.job.req) }
 
 // billsUnseen: a cut call may be billed for more than we saw of it. Of a plain answer
 // nothing is seen until it is whole.

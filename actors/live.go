@@ -37,14 +37,17 @@ type live struct {
 // tally is what the ledger needs to know of an answer.
 type tally struct {
 	usage  gateway.Usage
-	bytes  int // of text, reasoning and tool arguments seen
+	text   gateway.TokenCount // of text, reasoning and tool calls seen
 	finish string
 }
 
 func (t *tally) add(c *gateway.Chunk) {
-	t.bytes += len(c.Text) + len(c.Reasoning) + len(c.Refusal)
+	t.text.Add(c.Reasoning)
+	t.text.Add(c.Text)
+	t.text.Add(c.Refusal)
 	for i := range c.Tools {
-		t.bytes += len(c.Tools[i].Name) + len(c.Tools[i].Arguments)
+		t.text.Add(c.Tools[i].Name)
+		t.text.Add(c.Tools[i].Arguments)
 	}
 	if c.Usage != nil {
 		t.usage = *c.Usage

@@ -34,6 +34,7 @@ type System struct {
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
 	affinity affinity
+	yards    yardsticks
 	lengths  lengths
 	crowd    crowd
 	stop     sync.Once
@@ -41,7 +42,7 @@ type System struct {
 
 // Start makes the actors and returns when they are ready.
 func Start(cfg Config) (*System, error) {
-	if cfg.Catalog == nil || cfg.Books == nil || cfg.Estimate.Prompt == nil || cfg.Estimate.Text == nil {
+	if cfg.Catalog == nil || cfg.Books == nil || cfg.Estimate.Prompt == nil {
 		return nil, errors.New("actors: catalog, books and estimate are required")
 	}
 	cfg.defaults()

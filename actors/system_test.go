@@ -134,7 +134,7 @@ func setup(t *testing.T, change func(*Config), ups ...*fake) (*System, *books) {
 	t.Helper()
 	b := &books{}
 	cfg := Config{Books: b, Times: route.Default(), Rand: func() float64 { return 0.5 },
-		Estimate: Estimate{Prompt: func(n, _, _ int) int { return n / 4 }, Text: func(n int) int { return n / 4 }}}
+		Estimate: Estimate{Prompt: func(n, _, _ int) int { return n / 4 }}}
 	var models catalog
 	for i, up := range ups {
 		name := string(rune('a' + i))
@@ -405,8 +405,8 @@ func TestAnUnknownPromptIsEstimated(t *testing.T) {
 		}
 		stopped(t, s)
 		row := b.all()[0]
-		if row.Source != gateway.UsageEstimated || row.Usage.Fresh != 100 || row.Usage.Output != 12 || row.Cost == 0 {
-			t.Errorf("booked %+v as %s at %d, want a prompt of 400/4 estimated and 12 out", row.Usage, row.Source, row.Cost)
+		if row.Source != gateway.UsageEstimated || row.Usage.Fresh != 104 || row.Usage.Output != 12 || row.Cost == 0 {
+			t.Errorf("booked %+v as %s at %d, want a prompt of 400/4 and 4 for its message estimated, and 12 out", row.Usage, row.Source, row.Cost)
 		}
 	})
 }

@@ -1,6 +1,6 @@
 package ledger
 
-// Estimates for what a provider did not report. English and code come to about four
+// Estimates from sizes alone, for the way in. English and code come to about four
 // bytes a token in the vocabularies of the large providers (wire reference section
 // 2.1); a message adds about four tokens of framing. An image is counted as a
 // mid-sized one.
@@ -10,10 +10,7 @@ const (
 	tokensPerImage   = 800
 )
 
-// EstimatePrompt guesses the tokens of a prompt.
+// EstimatePrompt guesses the tokens of a prompt that has not been read.
 func EstimatePrompt(bytes, messages, images int) int {
 	return (bytes+bytesPerToken-1)/bytesPerToken + messages*tokensPerMessage + images*tokensPerImage
 }
-
-// EstimateText guesses the tokens of so many bytes of answer.
-func EstimateText(bytes int) int { return (bytes + bytesPerToken - 1) / bytesPerToken }

@@ -89,7 +89,7 @@ func assemble(p parts) (gw *assembled, err error) {
 	}
 	system := actors.Config{
 		Providers: all, Catalog: p.config.models, Books: gw.books, Log: p.log,
-		Estimate: actors.Estimate{Prompt: ledger.EstimatePrompt, Text: ledger.EstimateText},
+		Estimate: actors.Estimate{Prompt: ledger.EstimatePrompt},
 		OnLedgerError: func(err error) {
 			p.log.Error("a ledger row could not be written yet", "err", err)
 		},
