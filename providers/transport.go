@@ -3,7 +3,6 @@ package providers
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -13,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"gateway"
 )
@@ -23,22 +21,9 @@ import (
 // the key elsewhere) and asks for no compression, which would hold back a stream.
 // It sets no time limits: each attempt's context does. The usual proxy variables hold.
 func NewClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         dialer.DialContext,
-			ForceAttemptHTTP2:   true,
-			MaxIdleConns:        0,
-			MaxIdleConnsPerHost: 1024,
-			IdleConnTimeout:     90 * time.Second,
-			TLSHandshakeTimeout: 10 * time.Second,
-			TLSClientConfig:     &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(256)},
-			DisableCompression:  true,
-			WriteBufferSize:     32 << 10,
-			ReadBufferSize:      16 << 10,
-		},
+		Transport:     newTransport(),
 	}
 }
 
@@ -55,32 +40,15 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 	if c.Timeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errAttemptTimeout)
 	}
-	var sent atomic.Bool
-	var once sync.Once
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { sent.Store(true) },
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if info.Err == nil && call.OnSent != nil {
-				once.Do(call.OnSent)
-			}
-		},
-	})
-	req, err := http.NewRequestWithContext(traced, http.MethodPost, url, bytes.NewReader(body))
+	address, err := known.of(url)
 	if err != nil {
 		cancel()
 		return nil, &gateway.Error{Kind: gateway.Internal, Provider: c.Name, Model: call.Model.Name, Message: "the provider's address is not valid"}
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
-	req.Header.Set("Content-Type", "application/json")
-	// Present but empty: net/http takes the request as safe to send again on a dead
-	// keep-alive connection, and puts nothing on the wire.
-	req.Header["Idempotency-Key"] = nil
-	resp, err := c.client().Do(req)
+	resp, sent, err := c.exchange(ctx, call, address, header, body)
 	if err != nil {
 		failure := c.transportError(ctx, call, err)
-		failure.Sent = sent.Load()
+		failure.Sent = sent
 		cancel()
 		return nil, failure
 	}
@@ -99,6 +67,43 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 	resp.Body = &cancelBody{resp.Body, cancel}
 	return resp, nil
 }
+
+// exchange makes the call. sent says that some of the request may have reached the
+// provider.
+func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL, header http.Header, body []byte) (resp *http.Response, sent bool, err error) {
+	headers := make(http.Header, len(header)+2)
+	for k, v := range header {
+		headers[k] = v
+	}
+	headers["Content-Type"] = jsonType
+	var began atomic.Bool
+	client := c.client()
+	if t, ok := client.Transport.(*transport); ok && t.plain(u) {
+		resp, err = t.direct.send(ctx, u, headers, body, hooks{began: func() { began.Store(true) }, sent: call.OnSent})
+		return resp, began.Load(), err
+	}
+	var once sync.Once
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { began.Store(true) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil && call.OnSent != nil {
+				once.Do(call.OnSent)
+			}
+		},
+	})
+	// Present but empty: net/http takes the request as safe to send again on a dead
+	// keep-alive connection, and puts nothing on the wire.
+	headers["Idempotency-Key"] = nil
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, false, err
+	}
+	req.Header = headers
+	resp, err = client.Do(req)
+	return resp, began.Load(), err
+}
+
+var jsonType = []string{"application/json"}
 
 func (c *caller) client() *http.Client {
 	if c.Client != nil {

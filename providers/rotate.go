@@ -1,0 +1,113 @@
+package providers
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	neturl "net/url"
+	"sync"
+	"time"
+)
+
+// transport carries the calls of all adapters: direct where there is neither TLS nor a
+// proxy, through http.Transport otherwise.
+type transport struct {
+	direct  *direct
+	proxied sync.Map // host of a plain URL to whether a proxy stands before it
+
+	dialer   *net.Dialer
+	sessions tls.ClientSessionCache
+
+	mu   sync.Mutex
+	rest *http.Transport
+	born time.Time
+}
+
+// restAge is how long one http.Transport makes the connections. HTTP/2 keeps one per
+// provider for as long as it is in use, which would never see a change in DNS; the next
+// one resolves anew, and resumes the TLS session of the last.
+const restAge = 10 * time.Minute
+
+func newTransport() *transport {
+	t := &transport{
+		dialer:   &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second},
+		sessions: tls.NewLRUClientSessionCache(256),
+	}
+	t.direct = &direct{dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return t.dialer.DialContext(ctx, network, addr)
+	}}
+	return t
+}
+
+// plain says whether a URL is reached directly.
+func (t *transport) plain(u *neturl.URL) bool {
+	if u.Scheme != "http" || u.User != nil {
+		return false
+	}
+	if known, ok := t.proxied.Load(u.Host); ok {
+		return !known.(bool)
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	proxied := proxy != nil || err != nil
+	t.proxied.Store(u.Host, proxied)
+	return !proxied
+}
+
+// RoundTrip implements http.RoundTripper for what is not sent directly.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	return t.current(time.Now()).RoundTrip(req)
+}
+
+// current is the http.Transport of the moment. What an older one still does goes on, and
+// its connections end when they have been idle.
+func (t *transport) current(now time.Time) *http.Transport {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.rest == nil || now.Sub(t.born) > restAge {
+		t.rest, t.born = t.make(), now
+	}
+	return t.rest
+}
+
+func (t *transport) make() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         t.dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        0,
+		MaxIdleConnsPerHost: 1024,
+		IdleConnTimeout:     idleTime,
+		TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig:     &tls.Config{ClientSessionCache: t.sessions},
+		DisableCompression:  true,
+		WriteBufferSize:     4 << 10,
+		ReadBufferSize:      4 << 10,
+	}
+}
+
+// CloseIdleConnections closes what nobody uses now.
+func (t *transport) CloseIdleConnections() {
+	t.direct.CloseIdleConnections()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.rest != nil {
+		t.rest.CloseIdleConnections()
+	}
+}
+
+// addresses keeps the URLs that were parsed: there are as many as models.
+type addresses struct{ parsed sync.Map }
+
+var known addresses
+
+func (a *addresses) of(address string) (*neturl.URL, error) {
+	if u, ok := a.parsed.Load(address); ok {
+		return u.(*neturl.URL), nil
+	}
+	u, err := neturl.Parse(address)
+	if err == nil {
+		a.parsed.Store(address, u)
+	}
+	return u, err
+}
