@@ -20,45 +20,6 @@ func (s *Server) writeJSON(c *gin.Context, v any) {
 	c.Data(http.StatusOK, "application/json", b)
 }
 
-type modelInfo struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
-}
-
-func infoOf(m *gateway.Model) modelInfo {
-	return modelInfo{ID: m.Provider + "/" + m.Name, Object: "model", Created: modelsCreated, OwnedBy: m.Provider}
-}
-
-// modelsCreated is the same for all: providers' own dates are not known here, and
-// clients only want a number.
-const modelsCreated = 1_763_000_000
-
-// models is GET /v1/models.
-func (s *Server) models(c *gin.Context) {
-	list := struct {
-		Object string      `json:"object"`
-		Data   []modelInfo `json:"data"`
-	}{Object: "list", Data: []modelInfo{{ID: "auto", Object: "model", Created: modelsCreated, OwnedBy: "llm-gateway"}}}
-	for _, m := range s.catalog.Models() {
-		list.Data = append(list.Data, infoOf(m))
-	}
-	s.writeJSON(c, list)
-}
-
-// model is GET /v1/models/{id}; ids hold slashes.
-func (s *Server) model(c *gin.Context) {
-	id := strings.TrimPrefix(c.Param("id"), "/")
-	for _, m := range s.catalog.Models() {
-		if id == m.Provider+"/"+m.Name || id == m.Name {
-			s.writeJSON(c, infoOf(m))
-			return
-		}
-	}
-	s.fail(c, gateway.Errorf(gateway.UnknownModel, "There is no model of this name."))
-}
-
 type healthInfo struct {
 	Status     string           `json:"status"`
 	Providers  []providerHealth `json:"providers"`

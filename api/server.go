@@ -121,7 +121,8 @@ func (s *Server) routes() {
 		g.GET("/providers", s.providers)
 		g.GET("/requests/:id", s.request)
 	}
-	e.POST("/v1/messages", s.authenticate, s.converse(&messagesDialect))
+	e.POST("/v1/messages", s.authenticate, s.admit, s.converse(&messagesDialect))
+	e.POST("/v1/messages/count_tokens", s.authenticate, s.admit, s.countMessages)
 	e.HEAD("/", func(c *gin.Context) { c.Status(http.StatusOK) }) // agents look whether somebody is there
 	e.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", s.ready)
