@@ -24,7 +24,7 @@ type Key struct {
 	Budget   Budget
 	Clamp    bool // clamp_max_tokens: a longer answer than the budget holds is asked shorter
 	Tags     map[string]string
-	ModelMap map[string]string // name as asked to the name that is used
+	ModelMap map[string]string // name as asked, or its beginning and a *, to the name that is used; see MapModel
 }
 
 // Live says whether the key lets anyone in at that time.

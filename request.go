@@ -43,6 +43,9 @@ type Request struct {
 	// Allowed are lists of models (see Key.Models), of the key and of its team; each of them must
 	// let a model be used.
 	Allowed [][]string
+	// ModelMaps are the maps of names (see Key.ModelMap) of the key and of its team, which
+	// have their say before the configuration's.
+	ModelMaps []map[string]string
 	// Accounts are the budgets that must all admit each attempt: the key's, its team's,
 	// its run's. Nil: none. The last limit that any request brought for an account is
 	// the one in force.

@@ -14,7 +14,7 @@ func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, r
 	if req.Embed != nil {
 		resolve = s.cfg.Catalog.ResolveEmbedding
 	}
-	models, pinned, err := resolve(req.Model)
+	models, pinned, err := resolve(gateway.MapModel(req.Model, req.ModelMaps...))
 	if err != nil {
 		return nil, route.Rules{}, asError(err)
 	}

@@ -30,7 +30,7 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 			s.stream(c, d, req)
 			return
 		}
-		answer, rerr := s.router.Route(c.Request.Context(), req)
+		answer, rerr := s.route(c, req)
 		if rerr != nil {
 			s.fail(c, rerr)
 			return
@@ -44,7 +44,14 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 func (s *Server) request0(c *gin.Context) (*gateway.Request, *gateway.Error) {
 	ev := event(c)
 	o, err := options(c.Request.Header)
-	return &gateway.Request{ID: ev.id, Key: ev.key, Begun: ev.begun, Options: o}, err
+	req := &gateway.Request{ID: ev.id, Begun: ev.begun, Options: o}
+	if err == nil {
+		req.Tags, err = readTags(c.GetHeader("x-gateway-tags"))
+	}
+	if ev.caller != nil {
+		ev.caller.sign(req)
+	}
+	return req, err
 }
 
 // noteWhole writes the headers and the log's facts of an answer that is whole.

@@ -133,7 +133,7 @@ func (s *Server) embed0(c *gin.Context, o *object, name string, input gjson.Resu
 	}
 	req.Raw, req.Wire = o.raw, gateway.WireOpenAIChat
 	event(c).model = req.Model
-	answer, rerr := s.router.Route(c.Request.Context(), req)
+	answer, rerr := s.route(c, req)
 	if rerr != nil {
 		return nil, problemOf(rerr).err
 	}

@@ -62,8 +62,8 @@ func (s *Server) providers(c *gin.Context) {
 // With keys configured a client sees its own spending only.
 func (s *Server) spend(c *gin.Context) {
 	q := gateway.SpendQuery{Provider: c.Query("provider"), Model: c.Query("model"), Key: c.Query("key")}
-	if s.cfg.Keys != nil {
-		q.Key = event(c).key
+	if who := event(c).caller; who != nil {
+		q.Key = who.key.ID
 	}
 	if by := c.Query("by"); by != "" {
 		q.By = strings.Split(by, ",")
@@ -134,7 +134,7 @@ func (s *Server) request(c *gin.Context) {
 		Attempts []attemptInfo      `json:"attempts"`
 	}{ID: c.Param("id")}
 	for _, e := range rows {
-		if s.cfg.Keys != nil && e.Key != event(c).key {
+		if who := event(c).caller; who != nil && e.Key != who.key.ID {
 			continue // another client's: as if it were not there
 		}
 		answer.Cost += e.Cost

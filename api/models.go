@@ -41,7 +41,22 @@ func messagesModelOf(id, name string) messagesModel {
 // forMessages says whether a client of Anthropic's asks: it says which version it wants.
 func forMessages(c *gin.Context) bool { return c.GetHeader("anthropic-version") != "" }
 
-// models is GET /v1/models, in the shape of the client's vendor.
+// mayUse says whether the client's key may use a model.
+func mayUse(c *gin.Context, m *gateway.Model) bool {
+	who := event(c).caller
+	if who == nil {
+		return true
+	}
+	for _, list := range who.allowed() {
+		if !gateway.Allows(list, m.Name, m) {
+			return false
+		}
+	}
+	return true
+}
+
+// models is GET /v1/models, in the shape of the client's vendor. What the client's key
+// may not use is left out.
 func (s *Server) models(c *gin.Context) {
 	if forMessages(c) {
 		s.messagesModels(c)
@@ -52,7 +67,9 @@ func (s *Server) models(c *gin.Context) {
 		Data   []modelInfo `json:"data"`
 	}{Object: "list", Data: []modelInfo{{ID: "auto", Object: "model", Created: modelsCreated, OwnedBy: "llm-gateway"}}}
 	for _, m := range s.catalog.Models() {
-		list.Data = append(list.Data, infoOf(m))
+		if mayUse(c, m) {
+			list.Data = append(list.Data, infoOf(m))
+		}
 	}
 	s.writeJSON(c, list)
 }
@@ -61,7 +78,7 @@ func (s *Server) models(c *gin.Context) {
 func (s *Server) messagesModels(c *gin.Context) {
 	all := []messagesModel{messagesModelOf("auto", "auto")}
 	for _, m := range s.catalog.Models() {
-		if m.Can.Chat {
+		if m.Can.Chat && mayUse(c, m) {
 			all = append(all, messagesModelOf(m.Provider+"/"+m.Name, m.Name))
 		}
 	}
@@ -104,7 +121,7 @@ func (s *Server) messagesModels(c *gin.Context) {
 func (s *Server) model(c *gin.Context) {
 	id := strings.TrimPrefix(c.Param("id"), "/")
 	for _, m := range s.catalog.Models() {
-		if id != m.Provider+"/"+m.Name && id != m.Name {
+		if id != m.Provider+"/"+m.Name && id != m.Name || !mayUse(c, m) {
 			continue
 		}
 		if forMessages(c) {

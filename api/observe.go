@@ -18,6 +18,9 @@ import (
 type wide struct {
 	id, client string // ours, and the client's own request id
 	key        string
+	caller     *caller  // nil: nobody was asked for a key
+	running    *running // nil as caller is, and on routes that spend nothing
+	charged    int      // tokens taken from the key's limit
 	begun      time.Time
 	model      string // as asked
 	stream     bool

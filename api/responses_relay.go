@@ -24,9 +24,27 @@ func (w *responsesEvents) silent(c *gateway.Chunk) bool {
 	return c.Raw == nil && w.responsesWriter.silent(c)
 }
 
+// relayedResponse is the response that a provider of this format ended its events with,
+// or gave as one body; "" if it did neither.
+func relayedResponse(events []gateway.Chunk) string {
+	for i := len(events) - 1; i >= 0; i-- {
+		if events[i].Finish == "" || events[i].Raw == nil {
+			continue
+		}
+		if isResponse(events[i].Raw) {
+			return string(events[i].Raw)
+		}
+		return gjson.GetBytes(events[i].Raw, "response").Raw
+	}
+	return ""
+}
+
+// isResponse tells an answer that came as one body from an event.
+func isResponse(raw []byte) bool { return gjson.GetBytes(raw, "object").Str == "response" }
+
 func (w *responsesEvents) chunk(b []byte, c *gateway.Chunk) []byte {
 	switch {
-	case c.Raw != nil && (w.relays || !w.begun):
+	case c.Raw != nil && (w.relays || !w.begun && !isResponse(c.Raw)):
 		w.relays, w.begun = true, true
 		w.said = w.said || c.HasContent()
 		w.follow(c.Raw)

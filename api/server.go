@@ -103,25 +103,26 @@ func (s *Server) routes() {
 		s.failAs(c, http.StatusMethodNotAllowed, "method_not_allowed", "The route does not take this method.")
 	})
 	for _, prefix := range []string{"", "/api/v1.0"} {
-		open, closed := e.Group(prefix), e.Group(prefix, s.authenticate)
+		open, paid := e.Group(prefix), e.Group(prefix, s.authenticate, s.admit, s.limit)
 		open.GET("/health", s.health)
-		closed.POST("/classify", s.admit, s.classify)
-		closed.POST("/plan", s.admit, s.plan)
-		closed.POST("/embed", s.admit, s.embed)
+		paid.POST("/classify", s.classify)
+		paid.POST("/plan", s.plan)
+		paid.POST("/embed", s.embed)
 	}
 	for _, prefix := range []string{"/v1", "/api/v1.0"} {
 		g := e.Group(prefix, s.authenticate)
-		g.POST("/chat/completions", s.admit, s.converse(&chatDialect))
-		g.POST("/responses", s.admit, s.converse(s.responses()))
+		paid := g.Group("", s.admit, s.limit) // whatever spends needs room, and counts against the key's limits
+		paid.POST("/chat/completions", s.converse(&chatDialect))
+		paid.POST("/responses", s.converse(s.responses()))
 		g.Any("/responses/*id", s.notStored)
-		g.POST("/embeddings", s.admit, s.embeddings)
+		paid.POST("/embeddings", s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)
 		g.GET("/spend", s.spend)
 		g.GET("/providers", s.providers)
 		g.GET("/requests/:id", s.request)
 	}
-	e.POST("/v1/messages", s.authenticate, s.admit, s.converse(&messagesDialect))
+	e.POST("/v1/messages", s.authenticate, s.admit, s.limit, s.converse(&messagesDialect))
 	e.POST("/v1/messages/count_tokens", s.authenticate, s.admit, s.countMessages)
 	e.HEAD("/", func(c *gin.Context) { c.Status(http.StatusOK) }) // agents look whether somebody is there
 	e.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })

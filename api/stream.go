@@ -137,7 +137,7 @@ func (s *sse) begun() bool {
 // unless the client has waited so long that a comment had to keep the line open.
 func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
 	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait, d.alive)
-	answer, err := s.router.Route(c.Request.Context(), req)
+	answer, err := s.route(c, req)
 	if err != nil {
 		if !out.end() {
 			s.fail(c, err)
@@ -192,7 +192,7 @@ func (s *Server) relay(c *gin.Context, out *sse, w eventWriter, req *gateway.Req
 			if answer.Receipt != nil {
 				notes = answer.Receipt()
 			}
-			s.inBand(c, out, w, err, notes)
+			s.inBand(c, out, w, s.orCause(c, err), notes)
 			return
 		}
 	}

@@ -105,7 +105,7 @@ func (s *Server) task(c *gin.Context, o *object, name, system, user string) {
 	req.Needs.JSONMode, req.Messages, req.PromptBytes = true, 2, len(system)+len(user)
 	req.Check = isObject
 	event(c).model = req.Model
-	answer, rerr := s.router.Route(c.Request.Context(), req)
+	answer, rerr := s.route(c, req)
 	if rerr != nil {
 		s.failTask(c, rerr)
 		return

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -99,6 +100,15 @@ func (c *Catalog) check(s source) error {
 	for i, name := range c.Config.AutoPriority {
 		if !slices.Contains(names, name) {
 			return s.under(fmt.Sprint("/auto_priority/", i), nearest(name, names), "unknown provider %q", name)
+		}
+	}
+	for _, from := range slices.Sorted(maps.Keys(c.Config.ModelMap)) {
+		at := "/model_map/" + escaped(from)
+		if star := strings.IndexByte(from, '*'); star >= 0 && star != len(from)-1 {
+			return s.under(at, "", "a pattern of model_map has its one * at the end, unlike %q", from)
+		}
+		if c.Config.ModelMap[from] == "" {
+			return s.under(at, "auto", "model_map says nothing for %q", from)
 		}
 	}
 	if err := c.Config.Routing.check(s); err != nil {

@@ -13,9 +13,11 @@ import (
 // providers that list it, or whose prefixes it begins with. Its error is of kind
 // UnknownModel and names the nearest known ones.
 func (c *Catalog) Resolve(asked string) (models []*gateway.Model, pinned bool, err error) {
-	if mapped, ok := c.Config.ModelMap[asked]; ok {
-		asked = mapped
-	}
+	return c.resolve(gateway.MapModel(asked, c.Config.ModelMap))
+}
+
+// resolve is Resolve for a name that has been mapped.
+func (c *Catalog) resolve(asked string) (models []*gateway.Model, pinned bool, err error) {
 	switch asked {
 	case "", "auto", "default":
 		for _, p := range c.Providers {
@@ -132,9 +134,7 @@ func distanceTo(asked, known string) int {
 // ResolveEmbedding is Resolve for embeddings. Vectors of different models cannot be
 // compared, so there is never another model to fall back to, only the same one elsewhere.
 func (c *Catalog) ResolveEmbedding(asked string) ([]*gateway.Model, bool, error) {
-	if mapped, ok := c.Config.ModelMap[asked]; ok {
-		asked = mapped
-	}
+	asked = gateway.MapModel(asked, c.Config.ModelMap)
 	if asked == "" || asked == "auto" || asked == "default" {
 		asked = c.defaultEmbedding
 	}
@@ -146,5 +146,5 @@ func (c *Catalog) ResolveEmbedding(asked string) ([]*gateway.Model, bool, error)
 		}
 		return nil, false, gateway.Errorf(gateway.NoProvider, "No embedding model is configured.")
 	}
-	return c.Resolve(asked)
+	return c.resolve(asked)
 }

@@ -17,7 +17,7 @@ type Config struct {
 	AutoPriority []string  `json:"auto_priority,omitempty" jsonschema:"description=Order of providers of equal cost; those not named follow in the file's order"`
 	Providers    EntryList `json:"providers" jsonschema:"description=The providers by name"`
 
-	ModelMap         map[string]string `json:"model_map,omitempty" jsonschema:"description=Model names that clients ask for and what they get instead"`
+	ModelMap         map[string]string `json:"model_map,omitempty" jsonschema:"description=Names of models that clients ask for (or the beginning of such names and a *) and what they get instead"`
 	DefaultEmbedding string            `json:"default_embedding,omitempty" jsonschema:"description=provider/model for embedding requests that name none"`
 	Routing          Routing           `json:"routing,omitzero" jsonschema:"description=How requests are routed unless a provider or the request says otherwise"`
 }

@@ -313,12 +313,25 @@ func TestResolve(t *testing.T) {
 }
 
 func TestModelMap(t *testing.T) {
-	c, err := Load("f", []byte(strings.Replace(small, `{"providers"`, `{"model_map":{"gpt-4":"one/m"},"providers"`, 1)), environment("ONE_KEY", "k"))
+	load := func(names string) (*Catalog, error) {
+		return Load("f", []byte(strings.Replace(small, `{"providers"`, `{"model_map":`+names+`,"providers"`, 1)), environment("ONE_KEY", "k"))
+	}
+	c, err := load(`{"gpt-4":"one/m","claude-*":"one/m"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, pinned, err := c.Resolve("gpt-4"); err != nil || m[0].Name != "m" || !pinned {
-		t.Errorf("%v %v", m, err)
+	for _, asked := range []string{"gpt-4", "claude-opus-5-5", "claude-"} {
+		if m, pinned, err := c.Resolve(asked); err != nil || m[0].Name != "m" || !pinned {
+			t.Errorf("%s: %v %v", asked, m, err)
+		}
+	}
+	if _, _, err := c.Resolve("gpt-5"); gateway.KindOf(err) != gateway.UnknownModel {
+		t.Errorf("gpt-5: %v", err)
+	}
+	for names, want := range map[string]string{`{"cl*ude":"one/m"}`: "one * at the end", `{"claude":""}`: "says nothing"} {
+		if _, err := load(names); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", names, err)
+		}
 	}
 }
 

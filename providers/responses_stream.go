@@ -249,6 +249,9 @@ func (s *responsesStream) answer(body []byte) *gateway.Error {
 	if failure := s.finish(&chunk, top, status); failure != nil {
 		return s.failed(failure)
 	}
+	if s.ask.relayed {
+		chunk.Raw = body
+	}
 	s.whole = &chunk
 	return nil
 }

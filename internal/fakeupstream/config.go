@@ -57,6 +57,9 @@ type Config struct {
 	// Canned gives everybody the same answer, made beforehand, and keeps no bill: for load.
 	Canned bool
 
+	// Weather, if set, decides every call by the chances and spells of a climate.
+	Weather *Weather
+
 	// BillsInFull charges a caller that leaves for the whole answer, as providers do that
 	// do not stop when nobody listens. Otherwise it pays for what was made by then.
 	BillsInFull bool

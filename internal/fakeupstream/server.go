@@ -158,6 +158,10 @@ func chat(s *Server, w http.ResponseWriter, r *http.Request) {
 		chatCanned(s, w, r)
 		return
 	}
+	if s.config.Weather != nil {
+		s.config.Weather.serve(w, r)
+		return
+	}
 	number, inFlight := s.books.enter()
 	defer s.books.leave()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// recordedResponses is a provider that speaks the Responses API with recorded bytes and
+// keeps what it was asked.
+func recordedResponses(t *testing.T, stream, whole string) (url string, asked func() string) {
+	t.Helper()
+	read := func(name string) []byte {
+		raw, err := os.ReadFile("../../api/testdata/openai-responses/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	events, body := read(stream), read(whole)
+	var mu sync.Mutex
+	last := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		last = string(raw)
+		mu.Unlock()
+		var set struct {
+			Stream bool `json:"stream"`
+		}
+		if json.Unmarshal(raw, &set); set.Stream {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Write(events)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(body)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return last
+	}
+}
+
+func postTo(t *testing.T, url, body string, headers ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := newClient(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(raw)
+}
+
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := json.Unmarshal([]byte(a), &x); err != nil {
+		t.Fatalf("%v: %s", err, a)
+	}
+	if err := json.Unmarshal([]byte(b), &y); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// Between a client and a provider of the same format nothing is changed but the model
+// and whether to stream, so that what only that provider can do works when it is pinned.
+func TestResponsesAreRelayedToTheirOwnKind(t *testing.T) {
+	url, asked := recordedResponses(t, "stream.text.sse", "response.text.json")
+	config := configFile(t, entry{name: "openai", url: url, price: 1, extras: map[string]any{"kind": "openai_responses"}})
+	base := serveGateway(t, config, nil)
+	body := `{"model":"openai/openai-model", "stream":true,"previous_response_id":"resp_0","input":[{"type":"item_reference","id":"rs_9"}],` +
+		`"tools":[{"type":"file_search","vector_store_ids":["v"]},{"type":"future_tool","x":1e400}],"metadata":{"a":"b"},"max_output_tokens":100}`
+	want, err := os.ReadFile("../../api/testdata/openai-responses/stream.text.sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"error", "atomic"} {
+		status, got := postTo(t, base+"/v1/responses", body, "x-gateway-stream-failure", mode)
+		if status != 200 || got != string(want) {
+			t.Errorf("%s: %d\n%s\nwant\n%s", mode, status, got, want)
+		}
+		if sent := strings.Replace(body, "openai/openai-model", "openai-model", 1); asked() != sent {
+			t.Errorf("%s: sent was\n%s\nwant\n%s", mode, asked(), sent)
+		}
+	}
+	final := string(want[strings.LastIndex(string(want), `"response":`)+len(`"response":`) : strings.LastIndex(string(want), `,"sequence_number"`)])
+	status, got := postTo(t, base+"/v1/responses", strings.Replace(body, `"stream":true`, `"stream":false`, 1))
+	if status != 200 || !sameJSON(t, got, final) {
+		t.Errorf("%d\n%s\nwant\n%s", status, got, final)
+	}
+	status, got = postTo(t, base+"/v1/responses", strings.Replace(body, "openai/openai-model", "auto", 1))
+	if status != 400 || !strings.Contains(got, "previous_response_not_found") {
+		t.Errorf("not pinned: %d %s", status, got)
+	}
+}
