@@ -29,7 +29,9 @@ type live struct {
 
 	idle   *time.Timer
 	most   time.Duration // of silence
-	asking atomic.Bool   // somebody waits for the provider now
+	begun  time.Time
+	asked  atomic.Int64 // since when somebody waits for the provider, after begun; 0: nobody does
+	armed  atomic.Bool  // idle will fire
 	closed sync.Once
 	mu     sync.Mutex // Next and Close may come from two goroutines
 }
@@ -62,30 +64,54 @@ func (t *tally) add(c *gateway.Chunk) {
 
 // watch makes the limit on silence in the middle of an answer. Before the first content
 // only the walk's limits count. It runs only while somebody waits for the provider: a
-// client that reads slowly is no silence of the provider's.
+// client that reads slowly is no silence of the provider's. The timer is not moved with
+// each chunk: when it fires it looks how long the silence is and comes again if need be.
 func (l *live) watch() {
-	a := l.attempt
-	l.most = a.sys.idle(a.model.Provider)
-	l.idle = time.AfterFunc(time.Hour, func() {
-		if !l.asking.Load() {
-			return
-		}
-		e := &gateway.Error{Kind: gateway.Timeout, Provider: a.model.Provider, Model: a.model.Name,
-			Message: "nothing for " + l.most.String() + " in the middle of the answer", Sent: true}
-		if !time.Now().Before(a.job.rules.Deadline) {
-			e = gateway.Errorf(gateway.Deadline, "the answer was not whole within the time allowed")
-		}
-		a.cancel(e)
-	})
+	l.begun = time.Now()
+	l.most = l.attempt.sys.idle(l.attempt.model.Provider)
+	l.idle = time.AfterFunc(time.Hour, l.look)
 	l.idle.Stop()
+}
+
+func (l *live) look() {
+	a := l.attempt
+	l.armed.Store(false)
+	asked := l.asked.Load()
+	if asked == 0 {
+		return // whoever asks next arms it again
+	}
+	if left := l.left(asked); left > 0 {
+		l.arm(left)
+		return
+	}
+	e := &gateway.Error{Kind: gateway.Timeout, Provider: a.model.Provider, Model: a.model.Name,
+		Message: "nothing for " + l.most.String() + " in the middle of the answer", Sent: true}
+	if !time.Now().Before(a.job.rules.Deadline) {
+		e = gateway.Errorf(gateway.Deadline, "the answer was not whole within the time allowed")
+	}
+	a.cancel(e)
+}
+
+// left is what is left of the limit on silence and of the request's time.
+func (l *live) left(asked int64) time.Duration {
+	return min(l.most-(time.Since(l.begun)-time.Duration(asked)), time.Until(l.attempt.job.rules.Deadline))
+}
+
+func (l *live) arm(d time.Duration) {
+	if l.armed.CompareAndSwap(false, true) {
+		l.idle.Reset(max(d, 0))
+	}
 }
 
 // ask pulls from the provider under the limit on silence and the request's deadline.
 func (l *live) ask() (gateway.Chunk, error) {
-	l.asking.Store(true)
-	l.idle.Reset(min(l.most, max(0, time.Until(l.attempt.job.rules.Deadline))))
+	asked := max(int64(time.Since(l.begun)), 1)
+	l.asked.Store(asked)
+	if !l.armed.Load() {
+		l.arm(l.left(asked))
+	}
 	c, err := l.stream.Next()
-	l.asking.Store(false)
+	l.asked.Store(0)
 	return c, err
 }
 

@@ -29,6 +29,8 @@ type sse struct {
 	buf   []byte // written and not yet sent
 	timer *time.Timer
 	late  *time.Timer // sends buf if the next chunk is not as near as it seemed
+	sent  time.Time   // when something was sent last
+	bound time.Time   // a write may take until then
 }
 
 // A burst of chunks is sent together: up to so many bytes, and none of it later than
@@ -41,7 +43,7 @@ const (
 // newSSE makes a stream that is still closed: nothing is written until Open or until
 // the client has waited so long that it must hear something.
 func newSSE(c *gin.Context, every, wait time.Duration, alive string) *sse {
-	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, alive: alive, buf: make([]byte, 0, 1024)}
+	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, alive: alive, sent: time.Now(), buf: make([]byte, 0, 1024)}
 	s.timer = time.AfterFunc(every, s.comment) // stopped by end
 	s.late = time.AfterFunc(time.Hour, s.sendLate)
 	s.late.Stop()
@@ -61,10 +63,16 @@ func (s *sse) start() {
 	s.c.Writer.WriteHeader(http.StatusOK)
 }
 
+// comment keeps a silent stream open. The timer is not moved with each chunk: when it
+// fires it looks how long the silence is, and comes again when that is long enough.
 func (s *sse) comment() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
+		return
+	}
+	if silent := time.Since(s.sent); silent < s.every {
+		s.timer.Reset(s.every - silent)
 		return
 	}
 	s.start()
@@ -88,12 +96,22 @@ func (s *sse) sendLate() {
 // flush sends what is written. The lock is held.
 func (s *sse) flush() {
 	if s.err == nil && len(s.buf) > 0 {
-		s.rc.SetWriteDeadline(time.Now().Add(s.wait))
+		s.sent = time.Now()
+		s.deadline()
 		if _, s.err = s.c.Writer.Write(s.buf); s.err == nil {
 			s.err = s.rc.Flush()
 		}
 	}
 	s.buf = s.buf[:0]
+}
+
+// deadline bounds the next write. It is moved when a twentieth of it has passed, not with
+// each write. The lock is held.
+func (s *sse) deadline() {
+	if s.bound.Sub(s.sent) < s.wait {
+		s.bound = s.sent.Add(s.wait + s.wait/20)
+		s.rc.SetWriteDeadline(s.bound)
+	}
 }
 
 // send writes what fill appends, at once unless more follows without waiting. It
@@ -112,7 +130,6 @@ func (s *sse) send(more bool, fill func(b []byte) []byte) error {
 		return s.err
 	}
 	s.flush()
-	s.timer.Reset(s.every)
 	return s.err
 }
 

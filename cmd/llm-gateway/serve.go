@@ -77,6 +77,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	paceCollector(p.env)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
