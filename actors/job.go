@@ -19,6 +19,8 @@ type job struct {
 	cands []route.Candidate
 	begun time.Time
 
+	maker maker // of the state of its tool loop
+
 	prefill string // what a broken stream had already sent; set on the job that resumes it
 
 	walk    *route.Walk

@@ -34,6 +34,7 @@ type System struct {
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
 	affinity affinity
+	loops    affinity // by tool call
 	yards    yardsticks
 	lengths  lengths
 	crowd    crowd
@@ -46,7 +47,7 @@ func Start(cfg Config) (*System, error) {
 		return nil, errors.New("actors: catalog, books and estimate are required")
 	}
 	cfg.defaults()
-	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{})}
+	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{}), loops: affinity{life: loopLife}}
 	random := cfg.Rand
 	if random == nil {
 		random = rand.Float64
@@ -130,11 +131,12 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 	}
 	defer s.inFlight.Add(-1)
 	now := time.Now()
-	cands, rules, refusal := s.plan(req, now)
+	from := s.makerOf(req, now)
+	cands, rules, refusal := s.plan(req, from, now)
 	if refusal != nil {
 		return nil, refusal
 	}
-	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, reply: make(chan result, 1)}
+	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, maker: from, reply: make(chan result, 1)}
 	s.crowd.join(j)
 	answer, failure := s.await(j)
 	if failure != nil || answer.Stream == nil {
