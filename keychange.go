@@ -162,8 +162,8 @@ func changeMaps(k *Key, c KeyChange, _ time.Time) *Error {
 		return wrong("model_map", "model_map holds more than %d names", mostModels)
 	}
 	for from, to := range *c.ModelMap {
-		if from == "" || to == "" || len(from) > 200 || len(to) > 200 || !printable(from) || !printable(to) {
-			return wrong("model_map", "model_map: both names of %q to %q must be there", from, to)
+		if from == "" || to == "" || strings.Contains(strings.TrimSuffix(from, "*"), "*") || strings.Contains(to, "*") || len(from) > 200 || len(to) > 200 || !printable(from) || !printable(to) {
+			return wrong("model_map", "model_map: %q must be a name or the beginning of one and a *, and %q a name", from, to)
 		}
 	}
 	k.ModelMap = *c.ModelMap

@@ -226,6 +226,9 @@ func (c *caller) sign(req *gateway.Request) {
 	}
 	req.Tags = over(tags, c.key.Tags)
 	for _, m := range c.members() {
+		if m.ModelMap != nil {
+			req.ModelMaps = append(req.ModelMaps, m.ModelMap)
+		}
 		if m.Budget.Limited {
 			req.Accounts = append(req.Accounts, gateway.Account{ID: m.ID, Budget: m.Budget, Clamp: m.Clamp || c.key.Clamp})
 		}
@@ -271,12 +274,6 @@ func readTags(text string) (map[string]string, *gateway.Error) {
 func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, error) {
 	ev := event(c)
 	if who := ev.caller; who != nil {
-		for _, m := range who.members() {
-			if name, mapped := m.ModelMap[req.Model]; mapped {
-				req.Model = name
-				break
-			}
-		}
 		if err := who.charge(ev, req.PromptBytes/4+4*req.Messages+req.MaxTokens, c.Writer.Header()); err != nil {
 			return nil, err
 		}

@@ -319,8 +319,8 @@ func TestRequestsAreSignedByTheirKey(t *testing.T) {
 	if resp, body := post(t, srv, "/v1/chat/completions", strings.Replace(ask, "auto", "fast", 1), append(bearer("a"), "x-gateway-tags", "env=mine, feature=search")...); resp.StatusCode != 200 {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}
-	if s := fmt.Sprint(got.Key, got.Team, got.Model, got.Allowed, got.Tags, got.Accounts); s !=
-		"ateamdeepseek/deepseek-flash[[deepseek/*]] map[cost:7 env:prod feature:search] [{a {true 5 day } false} {team {true 9  } true}]" {
+	if s := fmt.Sprint(got.Key, got.Team, got.Model, got.Allowed, got.Tags, got.Accounts, gateway.MapModel(got.Model, got.ModelMaps...)); s !=
+		"ateamfast[[deepseek/*]] map[cost:7 env:prod feature:search] [{a {true 5 day } false} {team {true 9  } true}]deepseek/deepseek-flash" {
 		t.Error(s)
 	}
 	for _, header := range []string{"env", "a=1,a=2", "a b=c", "x=" + strings.Repeat("y", 200)} {

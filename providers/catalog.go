@@ -99,7 +99,7 @@ func (c *Catalog) check(s source) error {
 	}
 	for i, name := range c.Config.AutoPriority {
 		if !slices.Contains(names, name) {
-			return s.under(fmt.Sprint("/auto_priority/", i), nearest(name, names), "unknown provider %q", name)
+			return s.under(fmt.Sprint("/auto_priority/", i), gateway.Nearest(name, names), "unknown provider %q", name)
 		}
 	}
 	for _, from := range slices.Sorted(maps.Keys(c.Config.ModelMap)) {
@@ -139,7 +139,7 @@ type word struct {
 func firstBad(s source, where string, words ...word) error {
 	for _, w := range words {
 		if w.value != "" && !slices.Contains(w.allowed, w.value) {
-			return s.under(where+"/"+w.name, nearest(w.value, w.allowed), "%s must be one of %s, not %q", w.name, strings.Join(w.allowed, ", "), w.value)
+			return s.under(where+"/"+w.name, gateway.Nearest(w.value, w.allowed), "%s must be one of %s, not %q", w.name, strings.Join(w.allowed, ", "), w.value)
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func (e *NamedEntry) check(s source) error {
 		for _, m := range e.Models {
 			names = append(names, m.Name)
 		}
-		return s.under(at+"/default_model", nearest(e.DefaultModel, names), "default_model %q is not in models and has no pricing", e.DefaultModel)
+		return s.under(at+"/default_model", gateway.Nearest(e.DefaultModel, names), "default_model %q is not in models and has no pricing", e.DefaultModel)
 	}
 	return nil
 }
@@ -428,7 +428,7 @@ func (c *Catalog) pin(name string) error {
 		}
 		names = append(names, l.Name)
 	}
-	if n := nearest(name, names); n != "" {
+	if n := gateway.Nearest(name, names); n != "" {
 		return fmt.Errorf("LLM_PROVIDER is %q, which is no provider; did you mean %q?", name, n)
 	}
 	return fmt.Errorf("LLM_PROVIDER is %q, which is no provider", name)

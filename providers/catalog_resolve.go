@@ -121,12 +121,12 @@ func distanceTo(asked, known string) int {
 	if len(asked) > 100 {
 		asked = asked[:100]
 	}
-	d := distance(asked, known)
+	d := gateway.Distance(asked, known)
 	if provider, name, ok := strings.Cut(known, "/"); ok {
 		if provider == asked {
 			return 0
 		}
-		d = min(d, distance(asked, name))
+		d = min(d, gateway.Distance(asked, name))
 	}
 	return d
 }

@@ -10,6 +10,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"gateway"
 )
 
 // BadConfig says where the configuration is wrong, how, and what was probably meant.
@@ -112,7 +114,7 @@ func (s source) explain(err error, offset int64) *BadConfig {
 	}
 	if errors.Is(err, jsonv2.ErrUnknownName) {
 		name := sem.JSONPointer.LastToken()
-		return s.at(at, nearest(name, fieldNames(sem.GoType)), "unknown field %q", name)
+		return s.at(at, gateway.Nearest(name, fieldNames(sem.GoType)), "unknown field %q", name)
 	}
 	if sem.Err != nil {
 		return s.at(at, "", "%s: %v", pointerName(pointer), innermost(sem.Err))
@@ -164,35 +166,4 @@ func fieldNames(t reflect.Type) []string {
 		}
 	}
 	return names
-}
-
-// nearest is the name with the fewest changes to what was written; "" if none is near.
-func nearest(name string, names []string) string {
-	best, least := "", max(2, len(name)/3)+1
-	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost = 1 + min(last, row[j], row[j+1])
-			}
-			last, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -43,5 +43,5 @@ func mayBind(addr string, keys, insecure bool) error {
 		return nil
 	}
 	return fmt.Errorf("%s can be reached from other machines and no client key is set: "+
-		"set GATEWAY_API_KEYS, listen on 127.0.0.1, or pass --insecure-public-without-keys", addr)
+		"make one with `llm-gateway keys create` or set GATEWAY_API_KEYS, listen on 127.0.0.1, or pass --insecure-public-without-keys", addr)
 }

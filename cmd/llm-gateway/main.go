@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"gateway"
 )
 
 func main() {
@@ -62,11 +64,19 @@ func run(ctx, hurry context.Context, args []string, lookup func(string) (string,
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errSilent) {
-			fmt.Fprintln(stderr, "llm-gateway:", err)
+			fmt.Fprintln(stderr, "llm-gateway:", forPeople(err))
 		}
 		return 1
 	}
 	return 0
+}
+
+// forPeople leaves the kind out of an error that already says what is wrong.
+func forPeople(err error) string {
+	if own, ok := err.(*gateway.Error); ok && own.Message != "" && own.Err == nil {
+		return own.Message
+	}
+	return err.Error()
 }
 
 func newRoot(p *program) *cobra.Command {
@@ -77,6 +87,6 @@ func newRoot(p *program) *cobra.Command {
 		SilenceErrors: true,
 		Version:       version(),
 	}
-	root.AddCommand(newServe(p), newDemo(p), newCheck(p), newLedger(p), newSchema(p), newVersion(p), newHealthcheck(p))
+	root.AddCommand(newServe(p), newDemo(p), newCheck(p), newKeys(p), newLedger(p), newSchema(p), newVersion(p), newHealthcheck(p))
 	return root
 }

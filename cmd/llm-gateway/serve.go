@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -70,19 +71,23 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	if err := mayBind(addr, keys != nil, s.insecure); err != nil {
+	kept, err := keptKeys(ctx, s.dataDir, keys)
+	if err != nil {
 		return err
+	}
+	if err := mayBind(addr, keys.Asked(), s.insecure); err != nil {
+		return errors.Join(err, kept.Close())
 	}
 	memory, err := memoryBudget(s.memory, log)
 	if err != nil {
-		return err
+		return errors.Join(err, kept.Close())
 	}
 	paceCollector(p.env)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return err
+		return errors.Join(err, kept.Close())
 	}
-	gw, err := assemble(parts{config: config, keys: keys, log: log, dataDir: s.dataDir, sync: s.ledgerSync, memory: memory, mostWait: s.mostWait})
+	gw, err := assemble(parts{config: config, keys: keys, kept: kept, log: log, dataDir: s.dataDir, sync: s.ledgerSync, memory: memory, mostWait: s.mostWait})
 	if err != nil {
 		listener.Close()
 		return err
@@ -90,7 +95,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	for _, left := range config.leftOut {
 		log.Info("provider left out", "provider", left.name, "why", left.why)
 	}
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "providers", config.providers, "keys", keys != nil, "version", version())
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "providers", config.providers, "keys", keys.Asked(), "version", version())
 	life := gw.lifecycle(log)
 	life.timeout, life.delay = s.drainTimeout, s.drainDelay
 	return life.serveUntil(ctx, p.hurry, listener)

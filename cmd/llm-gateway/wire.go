@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"gateway"
@@ -39,7 +38,8 @@ type leftOut struct{ name, why string }
 // parts are what a gateway is put together from.
 type parts struct {
 	config  *configuration
-	keys    *api.Keys // nil: nobody is asked for one
+	keys    *api.Keys    // nil: nobody is asked for one
+	kept    *ledger.Keys // where keys are looked for while the gateway runs; nil as keys is. assemble closes it
 	log     *slog.Logger
 	dataDir string
 	sync    string // full or normal
@@ -55,15 +55,21 @@ type assembled struct {
 	books  *ledger.Committer
 	client *http.Client
 	edge   *api.Server
+	watch  func() // ends the look-out for changed keys
 }
 
 // assemble opens the books and starts the actors. What it has opened is closed again
 // when a later step does not work.
 func assemble(p parts) (gw *assembled, err error) {
+	gw = &assembled{client: providers.NewClient(), watch: watchKeys(p)}
+	defer func() {
+		if err != nil {
+			gw.watch()
+		}
+	}()
 	if p.sync != "full" && p.sync != "normal" {
 		return nil, fmt.Errorf("--ledger-sync %q is not known: full or normal", p.sync)
 	}
-	gw = &assembled{client: providers.NewClient()}
 	if gw.store, err = ledger.Open(p.dataDir, ledger.Options{Full: p.sync == "full"}); err != nil {
 		return nil, err
 	}
@@ -109,6 +115,7 @@ func assemble(p parts) (gw *assembled, err error) {
 
 // close writes the rows that are left and closes the books.
 func (gw *assembled) close() error {
+	gw.watch()
 	err := gw.books.Stop()
 	gw.client.CloseIdleConnections()
 	return errors.Join(err, gw.store.Close())
@@ -129,29 +136,4 @@ func (c *configuration) pins() map[string]string {
 		all[name] = name + "/" + m.Name
 	}
 	return all
-}
-
-// clientKeys reads the keys of clients; nil when there are none.
-func clientKeys(env environment) (*api.Keys, error) {
-	list, path := env.get("GATEWAY_API_KEYS"), env.get("GATEWAY_API_KEYS_FILE")
-	if list == "" && path == "" {
-		return nil, nil
-	}
-	keys, err := api.NewKeys(list)
-	if err != nil {
-		return nil, fmt.Errorf("GATEWAY_API_KEYS: %w", err)
-	}
-	if path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("GATEWAY_API_KEYS_FILE: %w", err)
-		}
-		if err := keys.ParseHashes(string(text)); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	if keys.Len() == 0 { // meant to have keys and has none: nobody, rather than everybody, is let in
-		return nil, errors.New("GATEWAY_API_KEYS and GATEWAY_API_KEYS_FILE hold no key")
-	}
-	return keys, nil
 }
