@@ -46,7 +46,7 @@ type Provider struct {
 	Default      *gateway.Model
 	Upstream     Upstream
 	Models       []*gateway.Model
-	Limits       breaker.Config            // of each model; Rand is filled in
+	Limits       breaker.Config            // of each model; Rand and Pace are filled in
 	ByModel      map[string]breaker.Config // replaces Limits for a model by its wire name
 	TTFT         time.Duration             // limit on time to first content; 0: learned
 	Idle         time.Duration             // between chunks; 0: the default of 30 s
@@ -68,6 +68,7 @@ type Config struct {
 	Log       *slog.Logger
 	Rand      func() float64 // in [0,1); nil: math/rand/v2
 
+	Pace        float64       // multiplies the breakers' durations, as Times are scaled; 0 is 1
 	Deadline    time.Duration // of a request that names none; 0: 10 minutes
 	ContentBy   time.Duration // for the first content; 0: 2 minutes
 	Patience    time.Duration // 0: 200 ms

@@ -13,13 +13,14 @@ type gates struct {
 	site *breaker.Site
 	cfg  *Provider
 	rand func() float64
+	pace float64
 
 	mu      sync.RWMutex
 	byModel map[*gateway.Model]*breaker.Gate
 }
 
-func newGates(cfg *Provider, rand func() float64) *gates {
-	return &gates{site: breaker.NewSite(rand), cfg: cfg, rand: rand, byModel: map[*gateway.Model]*breaker.Gate{}}
+func newGates(cfg *Provider, rand func() float64, pace float64) *gates {
+	return &gates{site: breaker.NewSite(breaker.Config{Rand: rand, Pace: pace}), cfg: cfg, rand: rand, pace: pace, byModel: map[*gateway.Model]*breaker.Gate{}}
 }
 
 func (g *gates) of(m *gateway.Model) *breaker.Gate {
@@ -38,7 +39,7 @@ func (g *gates) of(m *gateway.Model) *breaker.Gate {
 	if !ok {
 		limits = g.cfg.Limits
 	}
-	limits.Rand = g.rand
+	limits.Rand, limits.Pace = g.rand, g.pace
 	gate = breaker.New(g.site, limits)
 	g.byModel[m] = gate
 	return gate

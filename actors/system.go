@@ -55,7 +55,7 @@ func Start(cfg Config) (*System, error) {
 	for i := range s.cfg.Providers {
 		p := &s.cfg.Providers[i]
 		s.byName[p.Name] = p
-		s.sites = append(s.sites, &site{cfg: p, gates: newGates(p, random), queue: &waitingRoom{}})
+		s.sites = append(s.sites, &site{cfg: p, gates: newGates(p, random, cfg.Pace), queue: &waitingRoom{}})
 	}
 	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
 	s.actors = actor.NewActorSystem(actor.WithLoggerFactory(quiet), actor.WithDeadLetterRequestLogging(false))

@@ -25,6 +25,7 @@ type circuit struct {
 	cb      *gobreaker.TwoStepCircuitBreaker[struct{}]
 	window  window
 	rand    func() float64
+	pace    pace
 	period  time.Duration // of the current run of openings; 0 when closed
 	shut    time.Time     // no probe before
 	probing bool
@@ -37,12 +38,12 @@ var (
 	errNeutral = errors.New("neutral")
 )
 
-func newCircuit(rand func() float64) *circuit {
-	c := &circuit{rand: rand}
+func newCircuit(rand func() float64, p pace) *circuit {
+	c := &circuit{rand: rand, pace: p, window: window{age: p.of(windowAge)}}
 	c.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: probesClose,
 		// gobreaker's own timer must never be later than ours.
-		Timeout:     openFor * 7 / 10,
+		Timeout:     p.of(openFor * 7 / 10),
 		ReadyToTrip: func(gobreaker.Counts) bool { return c.tripped },
 		IsExcluded:  func(err error) bool { return errors.Is(err, errNeutral) },
 	})
@@ -72,7 +73,7 @@ func (c *circuit) admit(now time.Time) (done func(now time.Time, v verdict), pro
 		return nil, false, max(c.shut.Sub(now), time.Millisecond)
 	}
 	if state == HalfOpen && c.probing {
-		return nil, false, openFor
+		return nil, false, c.pace.of(openFor)
 	}
 	settle, err := c.cb.Allow()
 	if err != nil {
@@ -124,7 +125,7 @@ func (c *circuit) trip(now time.Time) {
 }
 
 func (c *circuit) opened(now time.Time) {
-	c.period = min(max(2*c.period, openFor), openAtMost)
+	c.period = min(max(2*c.period, c.pace.of(openFor)), c.pace.of(openAtMost))
 	jitter := 0.8 + 0.4*c.rand()
 	c.shut = now.Add(time.Duration(float64(c.period) * jitter))
 	c.window.clear()

@@ -27,6 +27,8 @@ type Config struct {
 	Adaptive bool
 	// Off leaves the circuit breaker out (limits and cooling stay).
 	Off bool
+	// Pace multiplies every built-in duration, for runs on a compressed clock; 0 is 1.
+	Pace float64
 	// Rand is for jitter, in [0,1). Required.
 	Rand func() float64
 }
@@ -52,9 +54,21 @@ type Gate struct {
 // Waits notes that so many more, or with a negative n fewer, wait for this gate.
 func (g *Gate) Waits(n int) { g.waiting.Add(int64(n)) }
 
+// pace is how fast the clock of a simulation runs.
+type pace float64
+
+func (p pace) of(d time.Duration) time.Duration {
+	if p <= 0 {
+		return d
+	}
+	return time.Duration(float64(d) * float64(p))
+}
+
+func (g *Gate) pace() pace { return pace(g.cfg.Pace) }
+
 // New makes a Gate of a Site.
 func New(site *Site, cfg Config) *Gate {
-	g := &Gate{site: site, cfg: cfg, circuit: newCircuit(cfg.Rand)}
+	g := &Gate{site: site, cfg: cfg, circuit: newCircuit(cfg.Rand, pace(cfg.Pace))}
 	if cfg.RPM > 0 {
 		g.requests = rate.NewLimiter(perMinute(cfg.RPM), max(1, cfg.RPM/60))
 	}
@@ -225,7 +239,7 @@ func (g *Gate) learn(now time.Time, o Outcome) {
 			g.cool(now, e.RetryAfter)
 		}
 	case gateway.ProviderBilling:
-		g.cool(now, max(e.RetryAfter, billingPause))
+		g.cool(now, max(e.RetryAfter, g.pace().of(billingPause)))
 	}
 }
 
@@ -242,11 +256,11 @@ func (g *Gate) cool(now time.Time, d time.Duration) {
 // follow lowers our counts to what the headers say; it never raises them.
 func (g *Gate) follow(now time.Time, info *gateway.RateInfo) {
 	if r := info.Requests; r.Limit > 0 && r.Remaining == 0 && r.Reset > 0 {
-		g.cool(now, min(r.Reset, headerCoolAtMost))
+		g.cool(now, min(r.Reset, g.pace().of(headerCoolAtMost)))
 	}
 	for _, w := range [...]gateway.RateWindow{info.InputTokens, info.OutputTokens} {
 		if w.Limit > 0 && w.Remaining == 0 && w.Reset > 0 {
-			g.cool(now, min(w.Reset, headerCoolAtMost))
+			g.cool(now, min(w.Reset, g.pace().of(headerCoolAtMost)))
 		}
 	}
 	if t := info.Tokens; t.Limit > 0 && t.Remaining >= 0 {

@@ -13,7 +13,7 @@ func middle() float64 { return 0.5 }
 func open(t *testing.T, cfg Config) *Gate {
 	t.Helper()
 	cfg.Rand = middle
-	return New(NewSite(middle), cfg)
+	return New(NewSite(Config{Rand: middle}), cfg)
 }
 
 func admit(t *testing.T, g *Gate) *Permit {
@@ -146,7 +146,7 @@ func TestRetryAfterCoolsForEverybody(t *testing.T) {
 
 func TestRefusedKeyConcernsAllModels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := NewSite(middle)
+		site := NewSite(Config{Rand: middle})
 		one, two := New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
 		admit(t, one).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.ProviderAuth, Status: 401}})
 		refusal(t, two, gateway.ProviderAuth)
@@ -161,7 +161,7 @@ func TestRefusedKeyConcernsAllModels(t *testing.T) {
 
 func TestRefusedConnectionsConcernAllModels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := NewSite(middle)
+		site := NewSite(Config{Rand: middle})
 		one, two := New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
 		for range windowNeeds {
 			admit(t, one).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.Unavailable}})
@@ -272,7 +272,7 @@ func TestLearnsAHiddenLimit(t *testing.T) {
 
 func TestTwoOpenModelsShutTheProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := NewSite(middle)
+		site := NewSite(Config{Rand: middle})
 		one, two, three := New(site, Config{Rand: middle}), New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
 		trip(t, one)
 		admit(t, three).Done(time.Now(), Outcome{})
@@ -306,5 +306,27 @@ func TestAdaptivePlaces(t *testing.T) {
 		if n := g.Status(time.Now()).Limit; n < 6 || n > 24 {
 			t.Errorf("limit %d, want near the 8 to 16 that do not queue", n)
 		}
+	})
+}
+
+// On a compressed clock every built-in duration is compressed alike.
+func TestPaceCompressesTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{Pace: 0.1, Rand: middle}
+		g := New(NewSite(cfg), cfg)
+		trip(t, g)
+		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != openFor/10 {
+			t.Errorf("wait %v, want %v", e.RetryAfter, openFor/10)
+		}
+		time.Sleep(openFor / 10)
+		for range probesClose {
+			admit(t, g).Done(time.Now(), Outcome{})
+		}
+		for range windowNeeds - 1 {
+			admit(t, g).Done(time.Now(), Outcome{Err: broken()})
+		}
+		time.Sleep(windowAge/10 + time.Millisecond)
+		admit(t, g).Done(time.Now(), Outcome{Err: broken()})
+		admit(t, g)
 	})
 }

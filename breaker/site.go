@@ -13,6 +13,7 @@ import (
 type Site struct {
 	mu      sync.Mutex
 	circuit *circuit
+	pace    pace
 	refused error     // the provider refuses our key
 	until   time.Time // look again then: a key may have been mended at the provider
 
@@ -28,7 +29,7 @@ const twoWithin = 30 * time.Second
 func (s *Site) modelOpened(now time.Time, g *Gate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lastOpen != nil && s.lastOpen != g && now.Sub(s.openedAt) <= twoWithin && s.circuit.state(now) == Closed {
+	if s.lastOpen != nil && s.lastOpen != g && now.Sub(s.openedAt) <= s.pace.of(twoWithin) && s.circuit.state(now) == Closed {
 		s.circuit.trip(now)
 	}
 	s.lastOpen, s.openedAt = g, now
@@ -38,8 +39,10 @@ func (s *Site) modelOpened(now time.Time, g *Gate) {
 // request may look again. Traffic does not probe it in between.
 const authPause = 10 * time.Minute
 
-// NewSite makes the Site of one provider. rand is for jitter, in [0,1).
-func NewSite(rand func() float64) *Site { return &Site{circuit: newCircuit(rand)} }
+// NewSite makes the Site of one provider, with the same Rand and Pace as its gates.
+func NewSite(cfg Config) *Site {
+	return &Site{circuit: newCircuit(cfg.Rand, pace(cfg.Pace)), pace: pace(cfg.Pace)}
+}
 
 func (s *Site) admit(now time.Time) (func(time.Time, verdict), bool, *gateway.Error) {
 	s.mu.Lock()
@@ -65,7 +68,7 @@ func (s *Site) judge(now time.Time, err error, v verdict) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e != nil && e.Kind == gateway.ProviderAuth {
-		s.refused, s.until = err, now.Add(authPause)
+		s.refused, s.until = err, now.Add(s.pace.of(authPause))
 		return neutral
 	}
 	if v == good {

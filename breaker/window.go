@@ -17,6 +17,7 @@ type window struct {
 	at     [windowSize]time.Time
 	failed [windowSize]bool
 	n      int // outcomes ever recorded
+	age    time.Duration
 }
 
 func (w *window) add(now time.Time, failed bool) {
@@ -29,7 +30,7 @@ func (w *window) add(now time.Time, failed bool) {
 func (w *window) sick(now time.Time) bool {
 	n, bad := 0, 0
 	for i := range min(w.n, windowSize) {
-		if now.Sub(w.at[i]) > windowAge {
+		if now.Sub(w.at[i]) > w.age {
 			continue
 		}
 		n++

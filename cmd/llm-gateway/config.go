@@ -86,7 +86,7 @@ func route(c *actors.Config, r providers.Routing) {
 	c.NoDemote, c.Limit = r.Demote == "off", time.Duration(r.AttemptTimeout)
 	c.Deadline, c.ContentBy, c.Patience = time.Duration(r.Deadline), time.Duration(r.ContentBy), time.Duration(r.Patience)
 	c.OnBreak, c.MaxInFlight = r.StreamFailure, r.MaxInFlight
-	c.Times = times.Default()
+	c.Times, c.Pace = times.Default(), r.TimeScale
 	if r.TimeScale > 0 {
 		c.Times = c.Times.Scaled(r.TimeScale)
 	}
