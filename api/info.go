@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,8 +12,13 @@ import (
 	"gateway"
 )
 
+// nanoseconds writes a duration as a whole number: its field's name says the unit.
+var nanoseconds = json.WithMarshalers(json.MarshalFunc(func(d time.Duration) ([]byte, error) {
+	return strconv.AppendInt(nil, int64(d), 10), nil
+}))
+
 func (s *Server) writeJSON(c *gin.Context, v any) {
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(v, nanoseconds)
 	if err != nil {
 		s.fail(c, &gateway.Error{Kind: gateway.Internal, Err: err})
 		return

@@ -28,7 +28,8 @@ func (f routed) Route(ctx context.Context, req *gateway.Request) (*gateway.Answe
 }
 
 func (f routed) Status() []gateway.ProviderStatus {
-	return []gateway.ProviderStatus{{Name: "deepseek", Model: "deepseek-flash", State: "closed"}}
+	return []gateway.ProviderStatus{{Name: "deepseek", Model: "deepseek-flash", State: "closed",
+		Models: []gateway.ModelStatus{{Model: "deepseek-flash", State: "closed", P50: 3 * time.Millisecond}}}}
 }
 
 type models []*gateway.Model
@@ -468,7 +469,7 @@ func TestSpendAndHealth(t *testing.T) {
 	srv := serve(t, answers(hello, io.EOF), nil)
 	for path, want := range map[string]string{
 		"/v1/spend?by=provider": `"total":{`, "/health": `"embeddings_available":true`, "/v1/models": `"deepseek/deepseek-flash"`,
-		"/v1/models/openai/text-embedding-3-small": `"owned_by":"openai"`, "/v1/providers": `"providers":[{"name":"deepseek"`,
+		"/v1/models/openai/text-embedding-3-small": `"owned_by":"openai"`, "/v1/providers": `"ttft_p50_ns":3000000`,
 	} {
 		resp, err := http.Get(srv.URL + path)
 		if err != nil {
