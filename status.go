@@ -18,6 +18,7 @@ type ModelStatus struct {
 	Model        string        `json:"model"`
 	State        string        `json:"state"`
 	InFlight     int           `json:"in_flight"`
+	Places       int           `json:"places,omitempty"` // calls at once, configured or learned; 0: no limit is known
 	Queued       int           `json:"queued"`
 	CoolingUntil time.Time     `json:"cooling_until,omitzero"`
 	P50          time.Duration `json:"ttft_p50_ns"`

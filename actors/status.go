@@ -32,7 +32,7 @@ func (r *router) status() []gateway.ProviderStatus {
 
 func (r *router) modelStatus(m *gateway.Model, g breaker.Status, now time.Time) gateway.ModelStatus {
 	ms := r.fleet.Model(now, m)
-	ms.State, ms.InFlight, ms.CoolingUntil, ms.Queued = g.State, g.InFlight, g.CoolingUntil, g.Queued
+	ms.State, ms.InFlight, ms.CoolingUntil, ms.Queued, ms.Places = g.State, g.InFlight, g.CoolingUntil, g.Queued, g.Limit
 	switch {
 	case g.State != breaker.Closed:
 		ms.Skip = g.State

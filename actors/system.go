@@ -101,6 +101,7 @@ func (s *System) view(m *gateway.Model) route.GateView {
 		Closed: st.State == breaker.Closed,
 		Shut:   st.State != breaker.Closed && st.State != breaker.HalfOpen,
 		Tight:  st.Tight,
+		Wait:   st.Wait,
 	}
 }
 

@@ -41,12 +41,15 @@ type Gate struct {
 
 	mu       sync.Mutex
 	circuit  *circuit
+	auth     lockout       // the provider refuses our key for this model alone
 	requests *rate.Limiter // nil: no limit
 	tokens   bucket
 	learned  places
 	adaptive *gradient // nil: fixed limit
 	inFlight int
 	cooling  time.Time
+	mutes    int           // refusals without a word while nothing else was in flight, in a row
+	service  time.Duration // moving average of how long an answer takes
 
 	waiting atomic.Int64 // in the queue before this gate, for people to see
 }
@@ -131,13 +134,9 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 	if limit := g.limit(); limit > 0 && g.inFlight >= limit {
 		return nil, refuse(gateway.NoCapacity, 0, "all of its places are taken")
 	}
-	done, probe := func(time.Time, verdict) {}, false
-	if !g.cfg.Off {
-		var wait time.Duration
-		done, probe, wait = g.circuit.admit(now)
-		if done == nil {
-			return nil, refuse(gateway.CircuitOpen, wait, "its circuit breaker is open")
-		}
+	done, probe, refusal := g.test(now)
+	if refusal != nil {
+		return nil, refusal
 	}
 	if wait, ok := g.spend(now, tokens); !ok {
 		done(now, neutral)
@@ -148,6 +147,26 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 		g.adaptive.took(g.inFlight)
 	}
 	return &Permit{gate: g, site: g.site, done: done, Probe: probe, reserved: tokens, begun: now}, nil
+}
+
+// test asks the lockout and the circuit. done frees what the call holds of them.
+func (g *Gate) test(now time.Time) (done func(time.Time, verdict), probe bool, refusal *gateway.Error) {
+	look, wait := g.auth.admit(now)
+	if wait > 0 {
+		return nil, false, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key for this model")
+	}
+	settle := func(time.Time, verdict) {}
+	if !g.cfg.Off {
+		settle, probe, wait = g.circuit.admit(now)
+	}
+	if settle == nil {
+		g.auth.looking = g.auth.looking && !look
+		return nil, false, refuse(gateway.CircuitOpen, wait, "its circuit breaker is open")
+	}
+	return func(now time.Time, v verdict) {
+		g.auth.looking = g.auth.looking && !look
+		settle(now, v)
+	}, probe || look, nil
 }
 
 func refuse(kind gateway.Kind, wait time.Duration, text string) *gateway.Error {
@@ -201,8 +220,12 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 	full := g.inFlight >= g.learned.limit
 	if e := asError(o.Err); e != nil && e.Kind == gateway.RateLimited && e.RetryAfter <= 0 {
 		g.learned.refused(g.inFlight)
+		g.mute(now)
 	} else if v == good {
 		g.learned.answered(full)
+		g.auth.lift()
+		g.mutes = 0
+		g.took(now.Sub(p.begun))
 	}
 	g.inFlight--
 	before := g.circuit.shut
@@ -230,6 +253,10 @@ func (g *Gate) learn(now time.Time, o Outcome) {
 		return
 	}
 	switch e.Kind {
+	case gateway.ProviderAuth:
+		if oneModel(e) {
+			g.auth.refused(now, g.pace().of(authPause))
+		}
 	case gateway.RateLimited:
 		if e.RetryAfter > 0 {
 			g.cool(now, e.RetryAfter)
@@ -283,17 +310,23 @@ type Status struct {
 	CoolingUntil time.Time
 	Queued       int
 	Tight        bool // a limiter has under 10 % left: no hedge should go here
+	// Wait is the time until a call would be let through, as far as that is known.
+	Wait time.Duration
 }
 
 // Status reads the gate without changing it.
 func (g *Gate) Status(now time.Time) Status {
-	site := g.site.State(now)
+	site, siteWait := g.site.State(now), g.site.wait(now)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := Status{State: g.circuit.state(now), InFlight: g.inFlight, Limit: g.limit(), Queued: int(g.waiting.Load())}
 	if now.Before(g.cooling) {
 		s.State, s.CoolingUntil = Cooling, g.cooling
 	}
+	if g.auth.shut(now) {
+		s.State = Misconfigured
+	}
+	s.Wait = max(siteWait, g.wait(now))
 	if site != Closed && s.State != Cooling {
 		s.State = site
 	}

@@ -98,6 +98,7 @@ func TestNeutralOutcomes(t *testing.T) {
 		for _, kind := range []gateway.Kind{gateway.Canceled, gateway.RateLimited, gateway.Invalid, gateway.ContextLength, gateway.ContentFiltered, gateway.Unsupported} {
 			for range 3 * windowSize {
 				admit(t, g).Done(time.Now(), Outcome{Err: &gateway.Error{Kind: kind, Status: 400}})
+				time.Sleep(g.cooling.Sub(time.Now())) // what follows a 429 is no verdict on the provider either
 			}
 			if s := g.Status(time.Now()); s.State != Closed || s.InFlight != 0 {
 				t.Fatalf("after %v: %+v, want closed and empty", kind, s)

@@ -14,8 +14,7 @@ type Site struct {
 	mu      sync.Mutex
 	circuit *circuit
 	pace    pace
-	refused error     // the provider refuses our key
-	until   time.Time // look again then: a key may have been mended at the provider
+	auth    lockout // the provider refuses our key
 
 	lastOpen *Gate // the model whose circuit opened last
 	openedAt time.Time
@@ -35,10 +34,6 @@ func (s *Site) modelOpened(now time.Time, g *Gate) {
 	s.lastOpen, s.openedAt = g, now
 }
 
-// authPause is how long a provider that refuses our key is left alone before one
-// request may look again. Traffic does not probe it in between.
-const authPause = 10 * time.Minute
-
 // NewSite makes the Site of one provider, with the same Rand and Pace as its gates.
 func NewSite(cfg Config) *Site {
 	return &Site{circuit: newCircuit(cfg.Rand, pace(cfg.Pace)), pace: pace(cfg.Pace)}
@@ -47,18 +42,21 @@ func NewSite(cfg Config) *Site {
 func (s *Site) admit(now time.Time) (func(time.Time, verdict), bool, *gateway.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refused != nil && now.Before(s.until) {
-		return nil, false, refuse(gateway.ProviderAuth, s.until.Sub(now), "it refuses the gateway's key")
+	look, wait := s.auth.admit(now)
+	if wait > 0 {
+		return nil, false, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key")
 	}
 	done, probe, wait := s.circuit.admit(now)
 	if done == nil {
+		s.auth.looking = s.auth.looking && !look
 		return nil, false, refuse(gateway.CircuitOpen, wait, "it cannot be reached")
 	}
 	return func(now time.Time, v verdict) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.auth.looking = s.auth.looking && !look
 		done(now, v)
-	}, probe, nil
+	}, probe || look, nil
 }
 
 // judge says what an outcome means for the whole provider: a failed connection is bad
@@ -68,11 +66,13 @@ func (s *Site) judge(now time.Time, err error, v verdict) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e != nil && e.Kind == gateway.ProviderAuth {
-		s.refused, s.until = err, now.Add(s.pace.of(authPause))
+		if !oneModel(e) {
+			s.auth.refused(now, s.pace.of(authPause))
+		}
 		return neutral
 	}
 	if v == good {
-		s.refused = nil
+		s.auth.lift()
 		return good
 	}
 	if e == nil || e.Kind == gateway.Canceled || e.Kind == gateway.Timeout {
@@ -87,11 +87,27 @@ func (s *Site) judge(now time.Time, err error, v verdict) verdict {
 	return neutral
 }
 
+// oneModel: the key is good, but not for this model.
+func oneModel(e *gateway.Error) bool { return e.Kind == gateway.ProviderAuth && e.Status == 403 }
+
+// wait is the time until a call to any model would be let through.
+func (s *Site) wait(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.auth.shut(now):
+		return max(s.auth.until.Sub(now), time.Second)
+	case s.circuit.state(now) == Open:
+		return max(s.circuit.shut.Sub(now), time.Millisecond)
+	}
+	return 0
+}
+
 // State is Closed, Open, HalfOpen or Misconfigured.
 func (s *Site) State(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refused != nil && now.Before(s.until) {
+	if s.auth.shut(now) {
 		return Misconfigured
 	}
 	return s.circuit.state(now)

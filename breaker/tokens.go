@@ -41,6 +41,18 @@ func (b *bucket) take(now time.Time, n int) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
+// until is the time until the bucket is out of debt.
+func (b *bucket) until(now time.Time) time.Duration {
+	if b.perMinute <= 0 {
+		return 0
+	}
+	b.fill(now)
+	if b.level >= 0 {
+		return 0
+	}
+	return time.Duration(-b.level / b.perMinute * float64(time.Minute))
+}
+
 // give returns n, or takes a further -n as a debt.
 func (b *bucket) give(now time.Time, n int) {
 	if b.perMinute <= 0 {

@@ -83,11 +83,11 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 	w.blame(&w.flying[i], ev.Err, now)
 	w.land(i, now)
 	w.state[f.cand] = spent
-	if ev.Err != nil && ev.Err.Kind == gateway.RateLimited && ev.Err.RetryAfter > 0 {
-		w.state[f.cand] = full
-	}
 	w.note(ev.Err, f)
 	err := w.failures[len(w.failures)-1]
+	if comesFree(err) {
+		w.state[f.cand] = full
+	}
 
 	if w.final(err) {
 		w.end(err, now)
@@ -191,8 +191,12 @@ func (w *Walk) roomLater(now time.Time) (int, bool) {
 			if m.Provider != err.Provider || m.Name != err.Model || w.state[i] != full {
 				continue
 			}
-			if best < 0 || err.RetryAfter < soonest {
-				best, soonest = i, err.RetryAfter
+			wait := err.RetryAfter
+			if err.Kind != gateway.NoCapacity { // a place may come free for this key long before it does for all
+				wait = w.wait(err)
+			}
+			if best < 0 || wait < soonest {
+				best, soonest = i, wait
 			}
 		}
 	}
@@ -202,9 +206,24 @@ func (w *Walk) roomLater(now time.Time) (int, bool) {
 	return best, true
 }
 
-// comesFree: only time stands between the request and the provider.
+// comesFree: only time stands between the request and the provider. A 429 that does not
+// say how long is one too: its gate has learned a limit from it, and knows when to let
+// the next one through.
 func comesFree(err *gateway.Error) bool {
-	return err.Kind == gateway.NoCapacity || err.Kind == gateway.RateLimited && err.RetryAfter > 0
+	return err.Kind == gateway.NoCapacity || err.Kind == gateway.RateLimited ||
+		err.Kind == gateway.Overloaded && err.RetryAfter > 0
+}
+
+// asked says whether the candidate itself has turned this request down, and not only
+// its gate.
+func (w *Walk) asked(cand int) bool {
+	m := w.cands[cand].Model
+	for _, err := range w.failures {
+		if err.Sent && err.Provider == m.Provider && err.Model == m.Name {
+			return true
+		}
+	}
+	return false
 }
 
 // queuedOnce: a request waits in a queue at most once.

@@ -200,6 +200,8 @@ type GateView struct {
 	Closed bool // a call would be let through and is not a probe
 	Shut   bool // open, cooling or misconfigured: no call would be let through
 	Tight  bool // no hedge should go here
+	// Wait is the time until a call would be let through, as far as that is known.
+	Wait time.Duration
 }
 
 // Model returns what people may see of a model.

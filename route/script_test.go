@@ -104,6 +104,8 @@ func (p *player) line(w []string) {
 		for _, r := range w[1:] {
 			p.rule(r)
 		}
+	case "wait":
+		p.gates[w[1]] = GateView{Wait: p.duration(w[2])}
 	case "gate":
 		p.gates[w[1]] = map[string]GateView{"shut": {Shut: true}, "tight": {Closed: true, Tight: true}, "half": {}}[w[2]]
 	case "known":
@@ -173,7 +175,7 @@ func (p *player) event(w []string) {
 
 func (p *player) detail(ev Event, word string) Event {
 	if ev.Err == nil {
-		ev.Err = &gateway.Error{Status: 500, Sent: true}
+		ev.Err = &gateway.Error{Status: 500, Sent: ev.Kind == Failed}
 	}
 	if name, value, ok := strings.Cut(word, "="); ok {
 		switch name {

@@ -24,10 +24,9 @@ func (w *Walk) verdict() *gateway.Error {
 		if worst == nil || weight[err.Kind] > weight[worst.Kind] {
 			worst = err
 		}
-		switch err.Kind {
-		case gateway.RateLimited, gateway.NoCapacity, gateway.Overloaded, gateway.CircuitOpen:
-			if err.RetryAfter > 0 && (soonest == 0 || err.RetryAfter < soonest) {
-				soonest = err.RetryAfter
+		if passes(err.Kind) {
+			if wait := w.wait(err); soonest == 0 || wait < soonest {
+				soonest = wait
 			}
 		}
 	}
@@ -35,8 +34,42 @@ func (w *Walk) verdict() *gateway.Error {
 		return w.nothingFits()
 	}
 	final := *worst
-	final.RetryAfter = soonest
+	final.RetryAfter = 0
+	if passes(final.Kind) { // what time does not mend has no time to come back
+		final.RetryAfter = soonest
+	}
 	return &final
+}
+
+// passes: the same request may be answered later.
+func passes(k gateway.Kind) bool {
+	switch k {
+	case gateway.RateLimited, gateway.NoCapacity, gateway.Overloaded, gateway.CircuitOpen, gateway.RetryNow,
+		gateway.Unavailable, gateway.ProviderAuth, gateway.ProviderBilling:
+		return true
+	}
+	return false
+}
+
+// atOnce is when to come back to a provider whose gate would let a call through now: it
+// has just failed this one.
+const atOnce = time.Second
+
+// wait is how long it takes until the provider of a failure is worth asking again. Its
+// gate knows best: it has heard of all calls since.
+func (w *Walk) wait(err *gateway.Error) time.Duration {
+	for i := range w.cands {
+		if m := w.cands[i].Model; m.Provider == err.Provider && m.Name == err.Model {
+			if g := w.fleet.Gate(m); g.Wait > 0 {
+				return g.Wait
+			}
+			break
+		}
+	}
+	if err.RetryAfter > 0 {
+		return err.RetryAfter
+	}
+	return atOnce
 }
 
 // nothingFits: no candidate was asked at all.

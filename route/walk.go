@@ -140,6 +140,9 @@ func (w *Walk) startNext(role gateway.Role, now time.Time) {
 		return
 	}
 	if i, ok := w.roomLater(now); ok {
+		if w.asked(i) {
+			role = gateway.Retry
+		}
 		w.startQueued(i, role, now)
 		return
 	}

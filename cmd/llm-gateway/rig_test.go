@@ -24,6 +24,12 @@ type entry struct {
 // configFile writes a providers.json of these entries.
 func configFile(t testing.TB, entries ...entry) string {
 	t.Helper()
+	return configFileWith(t, map[string]any{}, entries...)
+}
+
+// configFileWith is configFile with more at the top level.
+func configFileWith(t testing.TB, top map[string]any, entries ...entry) string {
+	t.Helper()
 	all := map[string]any{}
 	for _, e := range entries {
 		one := map[string]any{
@@ -36,7 +42,8 @@ func configFile(t testing.TB, entries ...entry) string {
 		}
 		all[e.name] = one
 	}
-	data, err := json.MarshalIndent(map[string]any{"providers": all}, "", "  ")
+	top["providers"] = all
+	data, err := json.MarshalIndent(top, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}

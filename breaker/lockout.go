@@ -1,0 +1,38 @@
+package breaker
+
+import "time"
+
+// authPause is how long a provider that refuses our key is left alone before one
+// request may look again. Traffic does not probe it in between.
+const authPause = 10 * time.Minute
+
+// lockout keeps calls from who refuses our key. After a while one call at a time may look
+// whether the key has been mended; the first good answer ends it. It is not safe for
+// concurrent use.
+type lockout struct {
+	on      bool
+	until   time.Time
+	looking bool
+}
+
+// admit says whether a call may leave, and whether it is the one that looks; wait is
+// positive while none may.
+func (l *lockout) admit(now time.Time) (look bool, wait time.Duration) {
+	switch {
+	case !l.on:
+		return false, 0
+	case now.Before(l.until):
+		return false, l.until.Sub(now)
+	case l.looking:
+		return false, time.Second // its answer will be here by then, as a rule
+	}
+	l.looking = true
+	return true, 0
+}
+
+func (l *lockout) refused(now time.Time, pause time.Duration) { l.on, l.until = true, now.Add(pause) }
+
+func (l *lockout) lift() { l.on = false }
+
+// shut says that no call may leave now.
+func (l *lockout) shut(now time.Time) bool { return l.on && (l.looking || now.Before(l.until)) }
