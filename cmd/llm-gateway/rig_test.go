@@ -69,7 +69,9 @@ func startGateway(t testing.TB, config string, env map[string]string, flags ...s
 	for name, value := range env {
 		vars[name] = value
 	}
-	args := append([]string{"serve", "--providers", config, "--addr", "127.0.0.1:0", "--data-dir", t.TempDir(),
+	// Clients and providers run in this process too, so a wait for a processor says
+	// nothing of the gateway here.
+	args := append([]string{"serve", "--overload-wait", "0", "--providers", config, "--addr", "127.0.0.1:0", "--data-dir", t.TempDir(),
 		"--ledger-sync", "normal", "--drain-timeout", "5s"}, flags...)
 	ctx, cancel := context.WithCancel(context.Background())
 	logged, writer := io.Pipe()
