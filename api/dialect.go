@@ -27,6 +27,10 @@ type dialect struct {
 	// alive is what keeps a silent stream open once events have gone out; before the
 	// first it is always a comment.
 	alive string
+	// silence keeps a stream open before the first event; "": a comment.
+	silence string
+	// media is the type of a stream; "": text/event-stream.
+	media string
 }
 
 // eventWriter writes the events of one answer in one format. One goroutine uses it.
@@ -42,7 +46,7 @@ type eventWriter interface {
 }
 
 // dialects are the formats, the most particular claim first. The last row claims the rest.
-var dialects = []*dialect{&shortDialect, &messagesDialect, &responsesDialect, &chatDialect}
+var dialects = []*dialect{&shortDialect, &messagesDialect, &responsesDialect, &geminiDialect, &chatDialect}
 
 // dialectOf is the format that a request's errors are told in.
 func dialectOf(r *http.Request) *dialect {

@@ -156,7 +156,7 @@ func responsesFault(p *problem, said bool) (code, message string) {
 // responsesWhole is the answer to a client that does not stream: what its stream would
 // have ended with.
 func responsesWhole(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
-	if whole := relayedResponse(a.Completion.Relayed); whole != "" {
+	if whole := relayedResponse(a.Completion); whole != nil {
 		return withReceipt(append(b, whole...), req, a)
 	}
 	w := newResponsesWriter(req, a)

@@ -181,18 +181,10 @@ func (d *responsesDecoder) reasoning(turn *assistantTurn, item gjson.Result) {
 	if !ok {
 		return
 	}
-	for _, t := range c.Thinking {
-		turn.msg.Thinking = append(turn.msg.Thinking, gateway.Thinking{Maker: t.Maker, Model: t.Model, Text: t.Text, Signature: t.Signature, Redacted: t.Redacted})
+	if turn.signatures == nil {
+		turn.signatures = map[string]string{}
 	}
-	if c.Reasoning != "" {
-		turn.msg.Reasoning, turn.msg.HasReasoning = turn.msg.Reasoning+c.Reasoning, true
-	}
-	for _, call := range c.Calls {
-		if turn.signatures == nil {
-			turn.signatures = map[string]string{}
-		}
-		turn.signatures[call.ID] = call.Signature
-	}
+	c.into(&turn.msg, turn.signatures)
 }
 
 func (d *responsesDecoder) call(item gjson.Result, at int, name, arguments string) *gateway.Error {

@@ -119,9 +119,7 @@ func (w *responsesWriter) reasoningDone(b []byte) []byte {
 		b = append(b, `,"summary_index":0,"part":{"type":"summary_text","text":`...)
 		b = appendString(b, text)
 		b = append(b, "}}\n\n"...)
-		if w.keeps && len(w.open.state.Thinking) == 0 {
-			w.open.state.Reasoning = text
-		}
+		w.open.state.text(text, w.maker)
 	}
 	item := append([]byte(`{"id":"`), w.open.id...)
 	item = append(item, `","type":"reasoning","summary":[`...)

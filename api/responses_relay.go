@@ -21,30 +21,26 @@ func newResponsesEvents(req *gateway.Request, a *gateway.Answer) *responsesEvent
 }
 
 func (w *responsesEvents) silent(c *gateway.Chunk) bool {
-	return c.Raw == nil && w.responsesWriter.silent(c)
+	return (c.Raw == nil || c.Whole) && w.responsesWriter.silent(c)
 }
 
-// relayedResponse is the response that a provider of this format ended its events with,
-// or gave as one body; "" if it did neither.
-func relayedResponse(events []gateway.Chunk) string {
-	for i := len(events) - 1; i >= 0; i-- {
-		if events[i].Finish == "" || events[i].Raw == nil {
-			continue
-		}
-		if isResponse(events[i].Raw) {
-			return string(events[i].Raw)
-		}
-		return gjson.GetBytes(events[i].Raw, "response").Raw
+// relayedResponse is the response that a provider of this format gave as one body or
+// ended its events with; nil if it did neither.
+func relayedResponse(c *gateway.Completion) []byte {
+	if c.Body != nil {
+		return bytes.TrimSpace(c.Body)
 	}
-	return ""
+	for i := len(c.Relayed) - 1; i >= 0; i-- {
+		if c.Relayed[i].Finish != "" {
+			return []byte(gjson.GetBytes(c.Relayed[i].Raw, "response").Raw)
+		}
+	}
+	return nil
 }
-
-// isResponse tells an answer that came as one body from an event.
-func isResponse(raw []byte) bool { return gjson.GetBytes(raw, "object").Str == "response" }
 
 func (w *responsesEvents) chunk(b []byte, c *gateway.Chunk) []byte {
 	switch {
-	case c.Raw != nil && (w.relays || !w.begun && !isResponse(c.Raw)):
+	case c.Raw != nil && !c.Whole && (w.relays || !w.begun):
 		w.relays, w.begun = true, true
 		w.said = w.said || c.HasContent()
 		w.follow(c.Raw)

@@ -16,8 +16,6 @@ import (
 type carried struct {
 	Thinking []carriedThinking `json:"t,omitempty"`
 	Calls    []carriedCall     `json:"c,omitempty"`
-	// Reasoning is text whose maker wants it back but does not sign it.
-	Reasoning string `json:"r,omitempty"`
 }
 
 type carriedThinking struct {
@@ -39,7 +37,24 @@ type carriedCall struct {
 const carriedMark = "llmgw1."
 
 func (c *carried) empty() bool {
-	return len(c.Thinking) == 0 && len(c.Calls) == 0 && c.Reasoning == ""
+	return len(c.Thinking) == 0 && len(c.Calls) == 0
+}
+
+// unsigned is reasoning whose maker wants the text back and signs nothing; a zero one
+// is of a maker that does not.
+func unsigned(a *gateway.Answer) gateway.Thinking {
+	if a == nil || a.Kind != "openai_compatible" && a.Kind != "ollama" {
+		return gateway.Thinking{}
+	}
+	return gateway.Thinking{Maker: a.Kind, Model: a.Model}
+}
+
+// text is the state of reasoning that came without any, if its maker is an unsigned one.
+func (c *carried) text(text string, maker gateway.Thinking) {
+	if text != "" && maker.Maker != "" && len(c.Thinking) == 0 {
+		maker.Text = text
+		c.think(maker)
+	}
 }
 
 func (c *carried) think(t gateway.Thinking) {
@@ -49,9 +64,14 @@ func (c *carried) think(t gateway.Thinking) {
 // encoded is the text for encrypted_content. What OpenAI itself encrypted stays as it
 // came, so that it can be used without this gateway too.
 func (c *carried) encoded() string {
-	if len(c.Thinking) == 1 && len(c.Calls) == 0 && c.Reasoning == "" && c.Thinking[0].Maker == openAIMaker {
+	if len(c.Thinking) == 1 && len(c.Calls) == 0 && c.Thinking[0].Maker == openAIMaker {
 		return c.Thinking[0].Signature
 	}
+	return c.sealed()
+}
+
+// sealed is the same for any maker.
+func (c *carried) sealed() string {
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return "" // text that is no UTF-8: the provider's state is lost, its answer is not
@@ -78,4 +98,15 @@ func uncarried(text, summary string) (c carried, ok bool) {
 		return carried{}, false
 	}
 	return c, true
+}
+
+// into gives a turn back what its maker made. Signatures of calls are noted by the
+// call's id.
+func (c *carried) into(m *gateway.Message, signatures map[string]string) {
+	for _, t := range c.Thinking {
+		m.Thinking = append(m.Thinking, gateway.Thinking{Maker: t.Maker, Model: t.Model, Text: t.Text, Signature: t.Signature, Redacted: t.Redacted})
+	}
+	for _, call := range c.Calls {
+		signatures[call.ID] = call.Signature
+	}
 }

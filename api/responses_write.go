@@ -14,7 +14,7 @@ import (
 // a later item waits until the one before it is whole.
 type responsesWriter struct {
 	head  responsesHead
-	keeps bool // text of reasoning is all its maker wants back
+	maker gateway.Thinking // of reasoning that is not signed
 
 	begun   bool
 	mends   bool // arguments are told whole, so that faults in them can be mended
@@ -63,9 +63,7 @@ type piece struct {
 }
 
 func newResponsesWriter(req *gateway.Request, a *gateway.Answer) *responsesWriter {
-	w := &responsesWriter{head: newResponsesHead(req, a)}
-	w.keeps = a != nil && (a.Kind == "openai_compatible" || a.Kind == "ollama")
-	return w
+	return &responsesWriter{head: newResponsesHead(req, a), maker: unsigned(a)}
 }
 
 // silent says that a chunk has nothing for the client.

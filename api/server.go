@@ -124,6 +124,10 @@ func (s *Server) routes() {
 	}
 	e.POST("/v1/messages", s.authenticate, s.admit, s.limit, s.converse(&messagesDialect))
 	e.POST("/v1/messages/count_tokens", s.authenticate, s.admit, s.countMessages)
+	google := e.Group("/v1beta", googleKey, s.authenticate)
+	google.GET("/models", s.geminiModels)
+	google.GET("/models/*id", s.geminiModel)
+	google.POST("/models/*id", s.admit, s.limit, s.gemini)
 	e.HEAD("/", func(c *gin.Context) { c.Status(http.StatusOK) }) // agents look whether somebody is there
 	e.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", s.ready)

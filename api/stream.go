@@ -19,7 +19,7 @@ type sse struct {
 	rc    *http.ResponseController
 	wait  time.Duration
 	every time.Duration
-	alive string // sent after so long a silence once there were events
+	form  *dialect
 
 	mu    sync.Mutex
 	open  bool // headers are written
@@ -42,8 +42,8 @@ const (
 
 // newSSE makes a stream that is still closed: nothing is written until Open or until
 // the client has waited so long that it must hear something.
-func newSSE(c *gin.Context, every, wait time.Duration, alive string) *sse {
-	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, alive: alive, sent: time.Now(), buf: make([]byte, 0, 1024)}
+func newSSE(c *gin.Context, every, wait time.Duration, form *dialect) *sse {
+	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, form: form, sent: time.Now(), buf: make([]byte, 0, 1024)}
 	s.timer = time.AfterFunc(every, s.comment) // stopped by end
 	s.late = time.AfterFunc(time.Hour, s.sendLate)
 	s.late.Stop()
@@ -57,7 +57,7 @@ func (s *sse) start() {
 	}
 	s.open = true
 	h := s.c.Writer.Header()
-	h["Content-Type"] = []string{"text/event-stream"}
+	h["Content-Type"] = []string{or(s.form.media, "text/event-stream")}
 	h["Cache-Control"] = []string{"no-cache"}
 	h["X-Accel-Buffering"] = []string{"no"}
 	s.c.Writer.WriteHeader(http.StatusOK)
@@ -77,9 +77,9 @@ func (s *sse) comment() {
 	}
 	s.start()
 	if s.spoke {
-		s.buf = append(s.buf, s.alive...)
+		s.buf = append(s.buf, s.form.alive...)
 	} else {
-		s.buf = append(s.buf, ": keep-alive\n\n"...)
+		s.buf = append(s.buf, or(s.form.silence, ": keep-alive\n\n")...)
 	}
 	s.flush()
 	s.timer.Reset(s.every)
@@ -153,7 +153,7 @@ func (s *sse) begun() bool {
 // stream answers a streaming client. Nothing goes out before there is content,
 // unless the client has waited so long that a comment had to keep the line open.
 func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
-	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait, d.alive)
+	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait, d)
 	answer, err := s.route(c, req)
 	if err != nil {
 		if !out.end() {

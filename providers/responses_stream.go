@@ -250,7 +250,7 @@ func (s *responsesStream) answer(body []byte) *gateway.Error {
 		return s.failed(failure)
 	}
 	if s.ask.relayed {
-		chunk.Raw = body
+		chunk.Raw, chunk.Whole = body, true
 	}
 	s.whole = &chunk
 	return nil

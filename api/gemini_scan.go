@@ -1,0 +1,258 @@
+package api
+
+import (
+	"encoding/base64"
+	"hash/maphash"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"gateway"
+)
+
+var geminiFields = map[string]kindOfField{
+	"contents": anArray, "systemInstruction": anObject, "system_instruction": anObject, "tools": anArray,
+	"toolConfig": anObject, "tool_config": anObject, "generationConfig": anObject, "generation_config": anObject,
+	"safetySettings": anArray, "cachedContent": aString,
+}
+
+// geminiMethods are what can be asked of a model, by the end of its path.
+const (
+	geminiGenerate = "generateContent"
+	geminiStream   = "streamGenerateContent"
+	geminiCount    = "countTokens"
+)
+
+// geminiTarget takes the end of a path apart: "deepseek/deepseek-flash:generateContent".
+func geminiTarget(path string) (model, method string) {
+	_, rest, _ := strings.Cut(path, "/models/")
+	i := strings.LastIndexByte(rest, ':')
+	if i < 0 {
+		return rest, ""
+	}
+	if m := rest[i+1:]; m == geminiGenerate || m == geminiStream || m == geminiCount {
+		return rest[:i], m
+	}
+	return rest, "" // models of Ollama have a colon in their names
+}
+
+// either is a field under its name or, as Google's own examples write it, under the
+// same with underscores.
+func either(v gjson.Result, camel, snake string) gjson.Result {
+	if f := v.Get(camel); f.Exists() {
+		return f
+	}
+	return v.Get(snake)
+}
+
+// scanGemini finds out what routing must know of a generateContent request.
+func scanGemini(r *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
+	o, err := parse(raw)
+	if err != nil {
+		return err
+	}
+	if err := o.checkTypesBy(geminiFields); err != nil {
+		return err
+	}
+	model, method := geminiTarget(r.URL.Path)
+	req.Model, req.Stream = model, method == geminiStream
+	req.Raw, req.Wire, req.Decode = raw, gateway.WireGemini, decodeGemini
+	contents, ok := o.get("contents")
+	if !ok || contents.Get("#").Int() == 0 {
+		return field("contents", "\"contents\" is required.")
+	}
+	body := gjson.ParseBytes(raw)
+	s := geminiScan{req: req}
+	s.prefix.SetSeed(prefixSeed)
+	system := either(body, "systemInstruction", "system_instruction")
+	s.prefix.WriteString(system.Raw)
+	s.parts(system, false)
+	if err := s.contents(contents); err != nil {
+		return err
+	}
+	if err := s.tools(body); err != nil {
+		return err
+	}
+	if err := s.config(either(body, "generationConfig", "generation_config")); err != nil {
+		return err
+	}
+	return s.foreign()
+}
+
+type geminiScan struct {
+	req    *gateway.Request
+	prefix maphash.Hash
+}
+
+func (s *geminiScan) contents(list gjson.Result) *gateway.Error {
+	for i, c := range list.Array() {
+		if !c.IsObject() {
+			return field("contents", "contents[%d] must be an object.", i)
+		}
+		switch c.Get("role").Str {
+		case "", "user", "model", "function", "tool", "system":
+		default:
+			return field("contents", "contents[%d].role must be user or model.", i)
+		}
+		if p := c.Get("parts"); p.Exists() && !p.IsArray() && !p.IsObject() {
+			return field("contents", "contents[%d].parts must be an array.", i)
+		}
+		s.req.Messages++
+		s.parts(c, true)
+		if s.req.Prefix == 0 {
+			s.prefix.WriteString(c.Raw)
+			if c.Get("role").Str != "model" { // as with messages: the part that stays
+				s.req.Prefix = s.prefix.Sum64()
+			}
+		}
+	}
+	return nil
+}
+
+// partsOf is the list of parts of a content; a single one may stand for the list.
+func partsOf(content gjson.Result) []gjson.Result { return content.Get("parts").Array() }
+
+func (s *geminiScan) parts(content gjson.Result, prompt bool) {
+	for _, p := range partsOf(content) {
+		s.req.PromptBytes += len(p.Get("text").Str)
+		for _, name := range [...]string{"functionCall", "function_call", "functionResponse", "function_response"} {
+			s.req.PromptBytes += len(p.Get(name).Raw)
+		}
+		data := either(p, "inlineData", "inline_data")
+		if !data.IsObject() || !prompt {
+			continue
+		}
+		switch mime := either(data, "mimeType", "mime_type").Str; {
+		case strings.HasPrefix(mime, "image/"):
+			s.req.Images++
+			s.req.Needs.ImageData = true
+		case strings.HasPrefix(mime, "audio/"):
+			s.req.Needs.Audio = true
+		default:
+			s.req.Needs.Files = true
+		}
+	}
+}
+
+func (s *geminiScan) tools(body gjson.Result) *gateway.Error {
+	for i, group := range body.Get("tools").Array() {
+		list := either(group, "functionDeclarations", "function_declarations")
+		for j, f := range list.Array() {
+			if f.Get("name").Type != gjson.String || f.Get("name").Str == "" {
+				return field("tools", "tools[%d].functionDeclarations[%d] has no name.", i, j)
+			}
+			s.req.Needs.Tools = true
+		}
+		s.req.PromptBytes += len(list.Raw)
+	}
+	calling := either(either(body, "toolConfig", "tool_config"), "functionCallingConfig", "function_calling_config")
+	switch mode := calling.Get("mode").Str; strings.ToUpper(mode) {
+	case "", "AUTO", "NONE", "VALIDATED", "MODE_UNSPECIFIED":
+	case "ANY":
+		if !s.req.Needs.Tools {
+			return field("toolConfig", "mode ANY needs function declarations.")
+		}
+		s.req.Needs.ToolForce = true
+	default:
+		return field("toolConfig", "functionCallingConfig.mode must be AUTO, ANY, NONE or VALIDATED.")
+	}
+	return nil
+}
+
+func (s *geminiScan) config(c gjson.Result) *gateway.Error {
+	req := s.req
+	if n := either(c, "maxOutputTokens", "max_output_tokens"); n.Exists() && n.Type != gjson.Null {
+		if n.Type != gjson.Number || n.Int() < 1 || n.Int() > 1<<31 {
+			return field("generationConfig", "maxOutputTokens must be at least 1.")
+		}
+		req.MaxTokens = int(n.Int())
+	}
+	if n := either(c, "candidateCount", "candidate_count"); n.Exists() && n.Type != gjson.Null {
+		if n.Type != gjson.Number || n.Int() < 1 || n.Int() > 128 {
+			return field("generationConfig", "candidateCount must be between 1 and 128.")
+		}
+		req.Needs.Many = n.Int() > 1
+	}
+	if geminiSchemaOf(c).Exists() {
+		req.Needs.JSONSchema = true
+	} else if either(c, "responseMimeType", "response_mime_type").Str == "application/json" {
+		req.Needs.JSONMode = true
+	}
+	req.Needs.Logprobs = either(c, "responseLogprobs", "response_logprobs").Bool()
+	effort := geminiEffort(either(c, "thinkingConfig", "thinking_config"))
+	req.DeepEffort = effort == "high" || effort == "xhigh" || effort == "max"
+	return nil
+}
+
+// geminiSchemaOf is the schema an answer must follow, in either language.
+func geminiSchemaOf(c gjson.Result) gjson.Result {
+	if s := either(c, "responseJsonSchema", "response_json_schema"); s.Exists() {
+		return s
+	}
+	return either(c, "responseSchema", "response_schema")
+}
+
+// geminiEffort turns a thinking level or budget into an effort. The budgets are those
+// that efforts are turned into for Gemini itself.
+func geminiEffort(thinking gjson.Result) string {
+	if level := either(thinking, "thinkingLevel", "thinking_level").Str; level != "" && level != "THINKING_LEVEL_UNSPECIFIED" {
+		return strings.ToLower(level)
+	}
+	budget := either(thinking, "thinkingBudget", "thinking_budget")
+	if budget.Type != gjson.Number {
+		return ""
+	}
+	switch n := budget.Int(); {
+	case n < 0: // as the model sees fit
+		return ""
+	case n == 0:
+		return "none"
+	case n <= 1024:
+		return "low"
+	case n <= 8192:
+		return "medium"
+	}
+	return "high"
+}
+
+// unsignedCall is what Gemini takes for a signature that is lost. Source: wire
+// reference section 7.3.
+const unsignedCall = "skip_thought_signature_validator"
+
+// carriedBase64 begins in base64, which a thoughtSignature must be, what carriedMark begins.
+var carriedBase64 = base64.StdEncoding.EncodeToString([]byte(carriedMark[:6]))
+
+// foreign takes out of what is relayed to Gemini the state that this gateway made for
+// other providers, which Gemini would refuse.
+func (s *geminiScan) foreign() *gateway.Error {
+	whole := s.req.Raw
+	if !strings.Contains(string(whole), `"`+carriedBase64) {
+		return nil
+	}
+	s.req.Decode = func([]byte) (*gateway.Chat, error) { return decodeGemini(whole) }
+	raw := whole
+	for i, c := range gjson.GetBytes(whole, "contents").Array() {
+		for j, p := range partsOf(c) {
+			if !strings.HasPrefix(partSignature(p), carriedBase64) {
+				continue
+			}
+			name := "thoughtSignature"
+			if !p.Get(name).Exists() {
+				name = "thought_signature"
+			}
+			path := "contents." + itoa(i) + ".parts." + itoa(j) + "." + name
+			var err error
+			if raw, err = sjson.SetBytes(raw, path, unsignedCall); err != nil {
+				return field("contents", "contents[%d].parts must be an array.", i)
+			}
+		}
+	}
+	s.req.Raw = raw
+	return nil
+}
+
+func partSignature(part gjson.Result) string {
+	return either(part, "thoughtSignature", "thought_signature").Str
+}
