@@ -49,7 +49,7 @@ type responsesHead struct {
 
 func newResponsesHead(req *gateway.Request, a *gateway.Answer) responsesHead {
 	h := responsesHead{id: strings.ReplaceAll(req.ID, "-", ""), created: req.Begun.Unix(), model: req.Model,
-		echo: responsesEcho(req.Raw), tools: toolsOfClient(gjson.GetBytes(req.Raw, "tools"))}
+		echo: responsesEcho(req.Raw), tools: toolsOfClient(gjson.ParseBytes(req.Raw))}
 	if a != nil {
 		h.model = a.Model
 	}

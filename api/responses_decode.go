@@ -12,7 +12,7 @@ import (
 // accepted. It runs only when a provider of another format is asked.
 func decodeResponses(raw []byte) (*gateway.Chat, error) {
 	body := gjson.ParseBytes(raw)
-	d := &responsesDecoder{chat: &gateway.Chat{}, tools: toolsOfClient(body.Get("tools"))}
+	d := &responsesDecoder{chat: &gateway.Chat{}, tools: toolsOfClient(body)}
 	if text := body.Get("instructions"); text.Type == gjson.String && text.Str != "" {
 		d.add(gateway.Message{Speaker: gateway.System, Parts: []gateway.Part{{Text: text.Str}}})
 	}
@@ -20,6 +20,13 @@ func decodeResponses(raw []byte) (*gateway.Chat, error) {
 		return nil, err
 	}
 	var err *gateway.Error
+	for _, list := range offered(body) {
+		more, err := functionsOf(list, "")
+		if err != nil {
+			return nil, err
+		}
+		d.chat.Tools = append(d.chat.Tools, more...)
+	}
 	body.ForEach(func(k, v gjson.Result) bool {
 		if v.Type != gjson.Null {
 			err = d.setting(k.Str, v)
@@ -42,8 +49,6 @@ type responsesDecoder struct {
 func (d *responsesDecoder) setting(name string, v gjson.Result) (err *gateway.Error) {
 	c := d.chat
 	switch name {
-	case "tools":
-		c.Tools, err = functionsOf(v, "")
 	case "tool_choice":
 		err = d.choice(v)
 	case "parallel_tool_calls":

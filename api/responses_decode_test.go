@@ -149,6 +149,10 @@ func TestResponsesCallsStayWithTheirResults(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", c.items, got, c.want)
 		}
 	}
+	_, chat := scanned(t, `{"input":[`+twoCalls+","+output("a")+","+output("b")+","+output("a")+`]}`)
+	if got := speakers(chat); got != "assistant:a:b toola toolb" || len(chat.Messages[1].Parts) != 2 {
+		t.Errorf("a tool that reports twice: %s, %+v", got, chat.Messages[1])
+	}
 	for _, items := range []string{twoCalls + "," + output("a"), output("a"), output("a") + "," + twoCalls + "," + output("b")} {
 		req := &gateway.Request{}
 		if err := scanResponses([]byte(`{"input":[`+items+`]}`), req, unpinned); err != nil {
@@ -156,6 +160,29 @@ func TestResponsesCallsStayWithTheirResults(t *testing.T) {
 		}
 		if _, err := req.Chat(); gateway.KindOf(err) != gateway.Invalid {
 			t.Errorf("%s: %v", items, err)
+		}
+	}
+}
+
+// Codex offers its tools among the input to the models it knows. They are tools like the rest.
+func TestResponsesToolsAmongTheInput(t *testing.T) {
+	body := `{"tools":[{"type":"function","name":"first"}],"tool_choice":"required","input":[{"type":"additional_tools","id":"at_1","role":"developer","tools":[` +
+		`{"type":"namespace","name":"functions","tools":[{"type":"custom","name":"exec"},{"type":"function","name":"wait"}]}]},{"role":"user","content":"x"}]}`
+	req, chat := scanned(t, body)
+	var names []string
+	for _, one := range chat.Tools {
+		names = append(names, one.Name)
+	}
+	if got := strings.Join(names, " "); got != "first functions__exec functions__wait" || !req.Needs.Tools || len(chat.Messages) != 1 {
+		t.Errorf("%s, %+v, %d messages", got, req.Needs, len(chat.Messages))
+	}
+	head := newResponsesHead(req, nil)
+	if one := head.tools["functions__exec"]; one != (clientTool{customShape, "exec", "functions"}) {
+		t.Errorf("a call of it would be told as %+v", one)
+	}
+	for _, tools := range []string{`[{"type":"computer"}]`, `[{"type":"function"}]`} {
+		if err := scanResponses([]byte(strings.Replace(body, `[{"type":"namespace"`, tools[:len(tools)-1]+`,{"type":"namespace"`, 1)), &gateway.Request{}, unpinned); err == nil || err.Kind != gateway.Invalid {
+			t.Errorf("%s: %v", tools, err)
 		}
 	}
 }

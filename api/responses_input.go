@@ -63,9 +63,31 @@ func (d *responsesDecoder) input(v gjson.Result) *gateway.Error {
 		return err
 	}
 	for id, left := range d.results {
-		if len(left) > 0 {
-			return field("input", "input[%d] answers a tool call %q that does not stand before it.", left[0].at, clip(id))
+		if err := d.more(id, left); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// more adds the results that a call got after its first one. A tool of Codex may report
+// while it runs, each time under the id of its call; every other format has one result
+// for a call.
+func (d *responsesDecoder) more(id string, left []toolResult) *gateway.Error {
+	for _, result := range left {
+		last := len(d.chat.Messages) - 1
+		for last >= 0 && (d.chat.Messages[last].Speaker != gateway.ToolSays || d.chat.Messages[last].ToolCallID != id) {
+			last--
+		}
+		if last < 0 {
+			return field("input", "input[%d] answers a tool call %q that does not stand before it.", result.at, clip(id))
+		}
+		parts, err := contentParts(result.item.Get("output"), result.at)
+		if err != nil {
+			return err
+		}
+		said := &d.chat.Messages[last].Parts
+		*said = append(*said, parts...)
 	}
 	return nil
 }
@@ -85,6 +107,8 @@ func (d *responsesDecoder) item(item gjson.Result, at int) *gateway.Error {
 	switch kind := item.Get("type").Str; kind {
 	case "", "message":
 		return d.message(item, at)
+	case additionalTools:
+		return nil // they are among the tools
 	case "reasoning":
 		turn, err := d.assistant(item, at)
 		if err == nil {

@@ -49,6 +49,7 @@ type responsesScan struct {
 	*object
 	req    *gateway.Request
 	pinned bool
+	more   []gjson.Result // lists of tools among the input
 }
 
 // advice is what to do instead of a thing that only OpenAI's own API can do.
@@ -148,7 +149,10 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
 		return s.content(item.Get("output"), at)
 	}
-	if s.pinned {
+	if kind == additionalTools {
+		s.more = append(s.more, item.Get("tools"))
+	}
+	if s.pinned || kind == additionalTools {
 		s.req.PromptBytes += len(item.Raw)
 		return nil
 	}

@@ -9,7 +9,12 @@ import (
 // tools checks the tools and what is demanded of them.
 func (s *responsesScan) tools() *gateway.Error {
 	own, search := 0, false
+	lists := s.more
 	if v, ok := s.get("tools"); ok {
+		lists = append(lists, v)
+		s.req.PromptBytes += len(v.Raw)
+	}
+	for _, v := range lists {
 		for i, t := range v.Array() {
 			kind := t.Get("type").Str
 			switch {
@@ -25,9 +30,8 @@ func (s *responsesScan) tools() *gateway.Error {
 				return field("tools", "tools[%d] is of type %q, which OpenAI's own servers run: offer a function instead and run it yourself."+advice, i, clip(kind))
 			}
 		}
-		s.req.Needs.Tools = own > 0
-		s.req.PromptBytes += len(v.Raw)
 	}
+	s.req.Needs.Tools = own > 0
 	if search && own == 0 {
 		return field("tools", "No provider but OpenAI itself has \"web_search\": offer a function instead and run it yourself."+advice)
 	}

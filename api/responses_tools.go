@@ -53,10 +53,36 @@ func heardAs(namespace, name string) string {
 	return joined
 }
 
-// toolsOfClient reads the list of tools for how their calls are told. It is lenient:
-// what is wrong with the list was said when the request was read.
-func toolsOfClient(list gjson.Result) clientTools {
+// additionalTools is the type of an input item that offers tools from its place in the
+// conversation on. Codex offers all of its tools to the models it knows that way. In
+// every other format they are tools like the rest.
+const additionalTools = "additional_tools"
+
+// offered are the lists of tools of a request: its own, and those among its input.
+func offered(body gjson.Result) []gjson.Result {
+	lists := []gjson.Result{body.Get("tools")}
+	if strings.Contains(body.Raw, `"`+additionalTools+`"`) { // spares a second reading of long conversations
+		body.Get("input").ForEach(func(_, item gjson.Result) bool {
+			if item.Get("type").Str == additionalTools {
+				lists = append(lists, item.Get("tools"))
+			}
+			return true
+		})
+	}
+	return lists
+}
+
+// toolsOfClient reads the tools of a request for how their calls are told. It is
+// lenient: what is wrong with them was said when the request was read.
+func toolsOfClient(body gjson.Result) clientTools {
 	shapes := clientTools{}
+	for _, list := range offered(body) {
+		shapes.add(list)
+	}
+	return shapes
+}
+
+func (shapes clientTools) add(list gjson.Result) {
 	for _, t := range list.Array() {
 		name := t.Get("name").Str
 		switch t.Get("type").Str {
@@ -74,7 +100,6 @@ func toolsOfClient(list gjson.Result) clientTools {
 			}
 		}
 	}
-	return shapes
 }
 
 // serverTool says whether a type of tool is run by OpenAI's own servers, so that no
