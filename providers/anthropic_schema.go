@@ -48,19 +48,24 @@ func cleanedSchema(schema gjson.Result, depth int) string {
 		}
 		return true
 	})
-	if len(told) > 0 {
-		if description != "" {
-			description += "\n"
-		}
-		description += strings.Join(told, ", ")
-	}
-	if description != "" {
-		w.put("description", quoted(description))
+	if text := withLimits(description, told); text != "" {
+		w.put("description", quoted(text))
 	}
 	if object {
 		w.put("additionalProperties", "false")
 	}
 	return w.done()
+}
+
+// withLimits adds limits that a provider does not take to the description they belong to.
+func withLimits(description string, told []string) string {
+	if len(told) == 0 {
+		return description
+	}
+	if description != "" {
+		description += "\n"
+	}
+	return description + strings.Join(told, ", ")
 }
 
 func eachSchema(schemas gjson.Result, depth int) string {

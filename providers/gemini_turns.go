@@ -217,22 +217,34 @@ var geminiKnown = map[string]bool{
 	"$id": true, "$defs": true, "$ref": true, "$anchor": true, "type": true, "format": true, "title": true, "description": true,
 	"enum": true, "items": true, "prefixItems": true, "minItems": true, "maxItems": true, "minimum": true, "maximum": true,
 	"anyOf": true, "oneOf": true, "properties": true, "additionalProperties": true, "required": true, "propertyOrdering": true,
-	"minLength": true, "maxLength": true, "pattern": true,
+	"minLength": true,
+}
+
+// geminiTold are words that the provider refuses and a model understands in a description.
+var geminiTold = map[string]bool{
+	"maxLength": true, "pattern": true, "exclusiveMinimum": true, "exclusiveMaximum": true, "multipleOf": true,
+	"uniqueItems": true, "minProperties": true, "maxProperties": true, "default": true,
 }
 
 // geminiSchema rewrites a JSON Schema into the part of the language that is taken:
-// const becomes a one-value enum, unknown words are left out.
+// const becomes a one-value enum, limits that are refused are told in words, and other
+// unknown words are left out.
 func geminiSchema(s gjson.Result) string {
 	if !s.IsObject() {
 		return s.Raw // true and false are schemas too
 	}
 	var w objectWriter
 	isRef := s.Get("$ref").Exists()
+	description, told := "", []string(nil)
 	s.ForEach(func(k, v gjson.Result) bool {
 		switch {
 		case isRef && !strings.HasPrefix(k.Str, "$"): // a reference has no neighbours
 		case k.Str == "const":
 			w.put("enum", "["+v.Raw+"]")
+		case k.Str == "description" && v.Type == gjson.String:
+			description = v.Str
+		case geminiTold[k.Str]:
+			told = append(told, k.Str+": "+bare(v))
 		case k.Str == "properties" || k.Str == "$defs":
 			w.put(k.Str, geminiSchemas(v))
 		case k.Str == "items" || k.Str == "additionalProperties":
@@ -248,6 +260,9 @@ func geminiSchema(s gjson.Result) string {
 		}
 		return true
 	})
+	if text := withLimits(description, told); text != "" {
+		w.put("description", quoted(text))
+	}
 	return w.done()
 }
 
