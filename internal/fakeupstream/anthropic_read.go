@@ -35,8 +35,9 @@ type messagesRequest struct {
 }
 
 type messagesTurn struct {
-	Role    string         `json:"role"`
-	Content jsontext.Value `json:"content"`
+	Role    string          `json:"role"`
+	Content jsontext.Value  `json:"content"`
+	Output  *messagesOutput `json:"output_config"` // from this turn on
 }
 
 type messagesTool struct {
@@ -113,7 +114,7 @@ func (req *messagesRequest) talk() (*talk, *refusal) {
 	if len(req.Messages) == 0 || req.Messages[0].Role != "user" {
 		return nil, invalid("messages: first message must use the \"user\" role")
 	}
-	if req.Messages[len(req.Messages)-1].Role != "user" {
+	if req.Messages[len(req.Messages)-1].Role == "assistant" {
 		return nil, invalid("This model does not support assistant message prefill. The conversation must end with a user message.")
 	}
 	for _, offered := range req.Tools {
@@ -215,6 +216,13 @@ func (m *messagesTurn) turns(at int, model string) ([]turn, *refusal) {
 	}
 	if len(blocks) == 0 {
 		return nil, invalid("messages.%d: all messages must have non-empty content", at)
+	}
+	if m.Role == "system" && claudeOf(model).hearsSystem() {
+		var texts []string
+		for _, b := range blocks {
+			texts = append(texts, b.Text)
+		}
+		return []turn{{role: system, text: strings.Join(texts, "\n")}}, nil
 	}
 	if m.Role != "user" && m.Role != "assistant" {
 		return nil, invalid("messages.%d.role: Input should be 'user' or 'assistant'", at)

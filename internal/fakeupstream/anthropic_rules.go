@@ -34,6 +34,10 @@ func (c claude) samples() bool {
 	return !known || c.version < first
 }
 
+// hearsSystem says whether a model takes system turns in the midst of a conversation:
+// newer ones do, and Claude Code 2.1.331 begins with one.
+func (c claude) hearsSystem() bool { return c.version >= 5 }
+
 // checkModel refuses what this model does not take.
 func (req *messagesRequest) checkModel() *refusal {
 	model := claudeOf(req.Model)
