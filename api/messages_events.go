@@ -233,7 +233,7 @@ func (m *messageBlock) takes(piece *messageBlock) bool {
 // arguments are whole.
 func (w *messageWriter) advance(b []byte) []byte {
 	for len(w.wait) > 0 {
-		if w.open.kind == toolBlock && !gjson.ValidBytes(w.open.text) {
+		if w.open.kind == toolBlock && !gjson.ValidBytes(w.open.text) || w.trails() {
 			return b
 		}
 		b = w.shut(b)
@@ -241,6 +241,14 @@ func (w *messageWriter) advance(b []byte) []byte {
 		w.wait = w.wait[1:]
 	}
 	return b
+}
+
+// trails says that all that waits is state behind a text. If nothing else follows, it is
+// left out: clients take the last block of a message for its answer (Claude Code prints
+// nothing when that is no text), and no provider insists on the state of a turn without
+// calls once the turn is over.
+func (w *messageWriter) trails() bool {
+	return w.open.kind == textBlock && len(w.wait) == 1 && w.wait[0].kind == stateBlock && w.wait[0].call.ID == ""
 }
 
 // end closes the message. A relayed one brought its own end.
@@ -270,6 +278,9 @@ func (w *messageWriter) end(b []byte, u *gateway.Usage, receipt []gateway.Attemp
 
 // rest closes the open block and writes those that waited.
 func (w *messageWriter) rest(b []byte) []byte {
+	if w.trails() {
+		w.wait = nil
+	}
 	b = w.shut(b)
 	for _, block := range w.wait {
 		b = w.enter(b, block)
