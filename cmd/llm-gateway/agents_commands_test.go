@@ -12,6 +12,8 @@ import (
 var realAgents = []realAgent{
 	{"opencode", openCode},
 	{"pi", pi},
+	{"claude-code", claudeCode},
+	{"codex", codex},
 }
 
 // place writes a file of an agent's home.
@@ -47,6 +49,29 @@ func pi(t *testing.T, j job) (argv, env []string) {
 	return []string{node(t, j), filepath.Join(j.packages, "node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js"), "-p",
 			"--provider", "gateway", "--model", j.model, j.prompt},
 		[]string{"PI_OFFLINE=1", "PI_TELEMETRY=0", "PI_SKIP_VERSION_CHECK=1"}
+}
+
+func claudeCode(t *testing.T, j job) (argv, env []string) {
+	return []string{filepath.Join(j.packages, "node_modules/@anthropic-ai/claude-code-linux-x64/claude"), "-p",
+			"--model", j.model, "--allowed-tools", "Write Read", "--", j.prompt},
+		[]string{"ANTHROPIC_BASE_URL=" + j.base, "ANTHROPIC_AUTH_TOKEN=none",
+			"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "DISABLE_AUTOUPDATER=1"}
+}
+
+func codex(t *testing.T, j job) (argv, env []string) {
+	place(t, filepath.Join(j.home, ".codex/config.toml"), `model = "`+j.model+`"
+model_provider = "gateway"
+
+[model_providers.gateway]
+name = "llm-gateway"
+base_url = "`+j.base+`/v1"
+wire_api = "responses"
+
+[analytics]
+enabled = false
+`)
+	return []string{filepath.Join(j.packages, "node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"), "exec",
+		"--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", j.prompt}, nil
 }
 
 var nodeMajor = regexp.MustCompile(`^v(\d+)\.`)

@@ -74,6 +74,18 @@ func pickTools(tools []fakeupstream.Tool) (writer, reader toolUse) {
 		switch {
 		case name == "write" && path != "" && slices.Contains(fields, "content"):
 			writer = withFields(tool.Name, func(file string) map[string]any { return map[string]any{path: file, "content": noteText} })
+		case name == "exec_command" && slices.Contains(fields, "cmd"):
+			writer = withFields(tool.Name, func(file string) map[string]any {
+				return map[string]any{"cmd": "cat > " + file + " <<'END'\n" + noteText + "END"}
+			})
+			reader = withFields(tool.Name, func(file string) map[string]any { return map[string]any{"cmd": "cat " + file} })
+		case strings.HasSuffix(name, "exec") && slices.Contains(fields, "input"): // JavaScript, with the real tools in it
+			writer = withFields(tool.Name, func(file string) map[string]any {
+				return map[string]any{"input": "text(await tools.apply_patch(" + string(encoded(addFile(file))) + "));"}
+			})
+			reader = withFields(tool.Name, func(file string) map[string]any {
+				return map[string]any{"input": "text((await tools.exec_command({cmd: " + string(encoded("cat "+file)) + "})).output);"}
+			})
 		case name == "apply_patch" && writer == nil && len(fields) == 1:
 			writer = withFields(tool.Name, func(file string) map[string]any { return map[string]any{fields[0]: addFile(file)} })
 		case name == "read" && path != "":
