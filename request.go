@@ -32,10 +32,10 @@ type Request struct {
 	Needs       Needs
 	PromptBytes int // text bytes of the prompt, for estimates; without image data
 	Images      int // images in the prompt
+	MediaBytes  int // of Raw that are data of images and the like
 	Messages    int
 	Prefix      uint64 // hash of what the prompt begins with, the same in each turn of a conversation; 0: not known
 	MaxTokens   int    // 0: the client did not say
-	Loop        Loop   // of tool calls, that the request is a step of
 	Stateful    bool   // has effects or state at a provider: never raced or moved
 	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
 
@@ -77,15 +77,6 @@ func (r *Request) Chat() (*Chat, error) {
 		r.chat, r.err = r.Decode(r.Raw)
 	})
 	return r.chat, r.err
-}
-
-// Loop is what a request tells of the tool loop that it goes on with. It stays with the
-// provider that made its opaque state, as long as that can be had.
-type Loop struct {
-	Calls []string // ids of the calls that were answered since the user last spoke
-	// Maker and Model are those of the state that the client hands back (see Thinking); ""
-	// if it hands none back.
-	Maker, Model string
 }
 
 // Options are what a client may choose per request by header.
@@ -232,6 +223,9 @@ type Call struct {
 	MaxTokens int
 	// Prefill is what was already sent to the client of a broken stream and is to be continued; "" for none.
 	Prefill string
+	// OnReady, if set, is called once when there is a connection, before any of the request
+	// is written to it. Its error, an *Error, ends the call: nothing is sent.
+	OnReady func() error
 	// OnSent, if set, is called once when the request's body has been written.
 	OnSent func()
 	// OnDowngrade, if set, is told what of the conversation's opaque state could not be used.

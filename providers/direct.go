@@ -34,8 +34,9 @@ const (
 
 // hooks are told how far a request got.
 type hooks struct {
-	began func() // some of it may have reached the server
-	sent  func() // all of it has been written
+	ready func() error // there is a connection; an error ends the call
+	began func()       // some of it may have reached the server
+	sent  func()       // all of it has been written
 }
 
 // send makes one POST. A request that a kept connection did not take, because the server

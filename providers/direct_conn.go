@@ -211,6 +211,11 @@ func (d *directCall) write(u *url.URL, header http.Header, body []byte, h hooks)
 		return err
 	}
 	*head = b[:0]
+	if h.ready != nil {
+		if err := h.ready(); err != nil {
+			return err
+		}
+	}
 	if h.began != nil {
 		h.began()
 	}

@@ -85,7 +85,7 @@ func TestDirectCallsAreWholeAndShareConnections(t *testing.T) {
 	for _, size := range []int{0, 1, 100, 4095, 4096, 10_001, inlineBody, inlineBody + 1, 3_000_001, 5} {
 		body := bytes.Repeat([]byte("x"), size)
 		var sent, began atomic.Int32
-		resp, err := d.send(t.Context(), u, header, body, hooks{func() { began.Add(1) }, func() { sent.Add(1) }})
+		resp, err := d.send(t.Context(), u, header, body, hooks{nil, func() { began.Add(1) }, func() { sent.Add(1) }})
 		if err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}

@@ -48,7 +48,7 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 	resp, sent, err := c.exchange(ctx, call, address, header, body)
 	if err != nil {
 		failure := c.transportError(ctx, call, err)
-		failure.Sent = sent
+		failure.Sent = sent && failure.Kind != gateway.LedgerDown
 		cancel()
 		return nil, failure
 	}
@@ -77,9 +77,10 @@ func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL
 	}
 	headers["Content-Type"] = jsonType
 	var began atomic.Bool
+	ready := onceOnly(call.OnReady)
 	client := c.client()
 	if t, ok := client.Transport.(*transport); ok && t.plain(u) {
-		resp, err = t.direct.send(ctx, u, headers, body, hooks{began: func() { began.Store(true) }, sent: call.OnSent})
+		resp, err = t.direct.send(ctx, u, headers, body, hooks{ready: ready, began: func() { began.Store(true) }, sent: call.OnSent})
 		return resp, began.Load(), err
 	}
 	var once sync.Once
@@ -99,8 +100,45 @@ func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL
 		return nil, false, err
 	}
 	req.Header = headers
+	if ready != nil {
+		fresh := func() (io.ReadCloser, error) { return &readyBody{bytes.NewReader(body), ready}, nil }
+		req.GetBody, req.ContentLength = fresh, int64(len(body))
+		req.Body, _ = fresh()
+	}
 	resp, err = client.Do(req)
 	return resp, began.Load(), err
+}
+
+// readyBody asks before the first byte of it is written: a body that may not be sent ends
+// the request with nothing but its headers gone.
+type readyBody struct {
+	from  *bytes.Reader
+	ready func() error
+}
+
+func (b *readyBody) Read(p []byte) (int, error) {
+	if err := b.ready(); err != nil {
+		return 0, err
+	}
+	return b.from.Read(p)
+}
+
+// WriteTo keeps net/http from copying by way of a buffer.
+func (b *readyBody) WriteTo(w io.Writer) (int64, error) {
+	if err := b.ready(); err != nil {
+		return 0, err
+	}
+	return b.from.WriteTo(w)
+}
+
+func (b *readyBody) Close() error { return nil }
+
+// onceOnly lets a call that is made on two connections be told of once.
+func onceOnly(f func() error) func() error {
+	if f == nil {
+		return nil
+	}
+	return sync.OnceValue(f)
 }
 
 var jsonType = []string{"application/json"}
@@ -126,6 +164,11 @@ func (b *cancelBody) Close() error {
 // transportError says what a failed round trip or read means. The URL is left out of
 // the cause: it may hold a key.
 func (c *caller) transportError(ctx context.Context, call *gateway.Call, err error) *gateway.Error {
+	var own *gateway.Error // of OnReady
+	if errors.As(err, &own) {
+		refused := *own
+		return &refused
+	}
 	cause := err
 	var withURL *neturl.Error
 	if errors.As(err, &withURL) {

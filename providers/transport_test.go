@@ -275,3 +275,32 @@ func TestConnectionsAreUsedAgainAfterAStream(t *testing.T) {
 		t.Errorf("%d connections for 5 calls", n)
 	}
 }
+
+// A call that is refused when it has its connection sends nothing, on either way to a
+// provider.
+func TestRefusedOnTheLineSendsNothing(t *testing.T) {
+	for _, client := range []*http.Client{NewClient(), {Transport: &http.Transport{}}} {
+		var asked atomic.Int32
+		srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil || len(body) > 0 { // without its body it is no request
+				asked.Add(1)
+			}
+		}))
+		c := caller{Settings{Name: "p", BaseURL: srv.URL, Client: client}}
+		told := 0
+		call := &gateway.Call{Request: &gateway.Request{}, Model: &gateway.Model{Name: "m"}, OnReady: func() error {
+			told++
+			return gateway.Errorf(gateway.LedgerDown, "the books cannot be written now")
+		}}
+		_, err := c.post(t.Context(), call, srv.URL+"/x", nil, []byte("{}"))
+		var e *gateway.Error
+		if !errors.As(err, &e) || e.Kind != gateway.LedgerDown || e.Sent || told != 1 {
+			t.Errorf("told %d times: %+v", told, err)
+		}
+		client.CloseIdleConnections()
+		srv.Close()
+		if n := asked.Load(); n != 0 {
+			t.Errorf("the provider was asked %d times", n)
+		}
+	}
+}
