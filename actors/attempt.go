@@ -35,15 +35,20 @@ type attempt struct {
 	begun  time.Time
 	first  time.Duration // first content after begun
 
+	to      *actor.PID // its provider's actor
+	bound   bound      // of its bill; zero without a budget
+	hold    gateway.Hold
+	round   int // in the line for room in its budgets
+	unwatch func() bool
+
 	waiting bool        // in a provider's queue; its actor's own
-	expiry  *time.Timer // of that wait
+	expiry  *time.Timer // of that wait, or of the one for its budgets
 	gate    *breaker.Gate
 
-	mu        sync.Mutex
-	sent      bool
-	rate      *gateway.RateInfo
-	downgrade string // what of the conversation's state the adapter left out
-	once      sync.Once
+	mu   sync.Mutex
+	sent bool
+	rate *gateway.RateInfo
+	once sync.Once
 }
 
 // win is what the router tells the attempt that has the client.
@@ -194,16 +199,23 @@ func (a *attempt) embed(up Upstream) {
 func (a *attempt) plain() bool { return a.job.cands[a.cand].Plain }
 
 func (a *attempt) call() *gateway.Call {
-	prefill := ""
-	if a.model.Can.Prefill {
-		prefill = a.job.prefill
+	most := a.job.req.MaxTokens
+	if a.hold.Amount > 0 && a.job.req.Embed == nil {
+		most = a.bound.answer
 	}
 	return &gateway.Call{
-		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: a.job.req.MaxTokens, Prefill: prefill,
-		OnSent:      func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
-		OnDowngrade: func(what string) { a.mu.Lock(); a.downgrade = what; a.mu.Unlock() },
-		OnRate:      func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
+		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: most, Prefill: a.prefill(),
+		OnReady: a.setOut,
+		OnSent:  func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
+		OnRate:  func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
 	}
+}
+
+func (a *attempt) prefill() string {
+	if a.model.Can.Prefill {
+		return a.job.prefill
+	}
+	return ""
 }
 
 // answer is what the client's handler gets; cost and receipt are filled by what has ended.

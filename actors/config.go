@@ -27,6 +27,11 @@ type Catalog interface {
 
 // Books writes ledger rows. It is satisfied by ledger.Committer.
 type Books interface {
+	// Begin makes it known that an attempt is about to be sent, and waits until that is
+	// durable. Its error is of kind LedgerDown.
+	Begin(o *gateway.Outset) error
+	// Failing is why the books cannot be written now; nil while all is well.
+	Failing() error
 	// Submit never blocks. hold ends when the row is durable; unsure is how much more than
 	// its cost the attempt may have been billed. done is called once, when the row is
 	// durable or could not be written yet.
@@ -79,6 +84,11 @@ type Config struct {
 	Limit       time.Duration // fixed limit on time to first content; 0: learned
 	OnBreak     string        // stream_failure; "" is error
 	MaxInFlight int           // requests; 0: 20,000
+	// Holds are the budgets; nil: nobody has any.
+	Holds Holds
+	// RefuseOnLedgerError: while the books cannot be written, nobody is served. Otherwise
+	// only those who have a budget are refused, and the others go on with an alarm.
+	RefuseOnLedgerError bool
 	// OnLedgerError, if set, is told of rows that could not be written yet.
 	OnLedgerError func(error)
 }

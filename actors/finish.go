@@ -41,7 +41,6 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		entry := a.entry(t, err, winner, now)
 		a.job.note(a.line(&entry, err))
 		if entry.Winner {
-			a.sys.keepLoop(a.job.req, a.model, t, now)
 			if entry.Source == gateway.UsageReported {
 				a.sys.lengths.saw(a.model, a.job.req, entry.Usage.Output)
 			}
@@ -52,7 +51,13 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
 			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first, Rate: a.rateInfo(),
 		}})
-		a.sys.root.Send(a.sys.ledger, book{entry: entry, done: done})
+		if entry.Source == gateway.UsageReported && err == nil {
+			a.sys.habits.saw(a.model, &entry, t.bytes, a.job.rules.PromptTokens)
+		}
+		if a.hold.Amount > 0 && entry.Cost > a.hold.Amount {
+			a.sys.habits.exceeded(a.model, entry.Cost, a.hold.Amount)
+		}
+		a.sys.root.Send(a.sys.ledger, book{entry: entry, hold: a.hold, unsure: a.unsure(t, &entry), done: done})
 		a.cancel(nil)
 	})
 	return first
@@ -79,23 +84,31 @@ func (a *attempt) wasSent(err *gateway.Error) bool {
 }
 
 func (a *attempt) entry(t *tally, err *gateway.Error, winner bool, now time.Time) gateway.Entry {
-	req := a.job.req
-	e := gateway.Entry{
-		Request: req.ID, Attempt: a.n, Key: req.Key, Team: req.Team, Run: req.Run, Tags: req.Tags, Op: "chat", Role: a.role,
-		Provider: a.model.Provider, Model: a.model.Name, Asked: req.Model,
-		Begun: a.begun, FirstContent: a.first, Took: now.Sub(a.begun),
-		Outcome: outcome(err), Finish: t.finish, Winner: winner && err == nil, Stream: req.Stream,
-	}
-	if req.Embed != nil {
-		e.Op = "embeddings"
-	}
+	e := a.row(now)
+	e.Outcome, e.Finish, e.Winner = outcome(err), t.finish, winner && err == nil
 	if err != nil {
 		e.Status = err.Status
 	}
 	e.Usage, e.Source = a.usage(t, err)
+	if e.Priced {
+		e.Cost = a.model.Tariff.Cost(e.Usage, a.begun)
+	}
+	return e
+}
+
+// row is the part of the entry that is known before the attempt ends.
+func (a *attempt) row(now time.Time) gateway.Entry {
+	req := a.job.req
+	e := gateway.Entry{
+		Request: req.ID, Attempt: a.n, Key: req.Key, Team: req.Team, Run: req.Run, Tags: req.Tags, Op: "chat", Role: a.role,
+		Provider: a.model.Provider, Model: a.model.Name, Asked: req.Model,
+		Begun: a.begun, FirstContent: a.first, Took: now.Sub(a.begun), Stream: req.Stream,
+	}
+	if req.Embed != nil {
+		e.Op = "embeddings"
+	}
 	if tariff := a.model.Tariff; tariff != nil {
 		e.Priced, e.PriceDate, e.Tariff = true, tariff.Date, tariff.ID
-		e.Cost = tariff.Cost(e.Usage, a.begun)
 	}
 	return e
 }
@@ -148,7 +161,7 @@ func (a *attempt) billsUnseen() bool {
 
 // wholeAnswer is what a provider that goes on generating is expected to bill.
 func (a *attempt) wholeAnswer() int {
-	const expected = 400 // as in package route
+	expected, _, _ := a.sys.habits.typical(a.model)
 	if n := a.job.req.MaxTokens; n > 0 {
 		return min(n, expected)
 	}
@@ -173,11 +186,6 @@ func (a *attempt) line(e *gateway.Entry, err *gateway.Error) gateway.AttemptNote
 	}
 	if err != nil {
 		n.Reason = err.Message
-	}
-	if n.Downgrade = a.job.maker.leftOut(a.model); n.Downgrade == "" {
-		a.mu.Lock()
-		n.Downgrade = a.downgrade
-		a.mu.Unlock()
 	}
 	return n
 }

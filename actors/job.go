@@ -19,8 +19,7 @@ type job struct {
 	cands []route.Candidate
 	begun time.Time
 
-	maker maker // of the state of its tool loop
-
+	waited  bool   // for room in its budgets; the ledger actor's own
 	prefill string // what a broken stream had already sent; set on the job that resumes it
 
 	walk    *route.Walk

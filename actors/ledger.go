@@ -2,6 +2,7 @@ package actors
 
 import (
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -10,8 +11,10 @@ import (
 
 // book asks the ledger actor to write a row. done, if set, is called once it is durable.
 type book struct {
-	entry gateway.Entry
-	done  func(error)
+	entry  gateway.Entry
+	hold   gateway.Hold
+	unsure gateway.Microcents
+	done   func(error)
 }
 
 // booked is the books' word that a row is durable, or why not.
@@ -30,6 +33,8 @@ type askSpend struct {
 type ledgerActor struct {
 	sys    *System
 	totals map[[2]string]gateway.SpendLine
+	line   line
+	again  *time.Timer // of lookOver; nil while nobody is in line
 }
 
 func (l *ledgerActor) Receive(c actor.Context) {
@@ -38,6 +43,16 @@ func (l *ledgerActor) Receive(c actor.Context) {
 		l.book(c.Self(), m)
 	case booked:
 		l.add(m)
+		l.serve() // its hold has ended
+	case holdFor:
+		l.answer(c, m.attempt)
+	case unneeded:
+		l.unneed(m.attempt)
+	case release:
+		l.sys.cfg.Holds.Release(m.hold)
+		l.serve()
+	case lookOver:
+		l.lookOver()
 	case askSpend:
 		out := make(map[[2]string]gateway.SpendLine, len(l.totals))
 		for k, v := range l.totals {
@@ -69,7 +84,7 @@ func (l *ledgerActor) book(self *actor.PID, m book) {
 			l.sys.root.Send(self, booked{m.entry, err})
 		}
 	}()
-	l.sys.cfg.Books.Submit(m.entry, gateway.Hold{}, 0, func(err error) {
+	l.sys.cfg.Books.Submit(m.entry, m.hold, m.unsure, func(err error) {
 		answer(err)
 		l.sys.root.Send(self, booked{m.entry, err})
 	})

@@ -9,7 +9,7 @@ import (
 
 // plan makes the candidates and rules of a request. It runs in the handler's
 // goroutine, from what never changes.
-func (s *System) plan(req *gateway.Request, from maker, now time.Time) ([]route.Candidate, route.Rules, *gateway.Error) {
+func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, route.Rules, *gateway.Error) {
 	resolve := s.cfg.Catalog.Resolve
 	if req.Embed != nil {
 		resolve = s.cfg.Catalog.ResolveEmbedding
@@ -34,11 +34,7 @@ func (s *System) plan(req *gateway.Request, from maker, now time.Time) ([]route.
 			stay(req, cands, cache, s.cfg.Times.PriceRatio)
 		}
 	}
-	inLoop := from != (maker{}) && stayInLoop(cands, from)
 	rules := s.rules(req, &cands[0], prompt, now)
-	if inLoop { // only a failure moves it: a race or a move would lose the state for nothing
-		rules.Hedgeable, rules.Demote = false, false
-	}
 	untilWhole(&rules, cands)
 	if pinned || req.Embed != nil {
 		rules.Hedgeable = rules.Hedgeable && !pinned && req.Embed == nil
@@ -65,6 +61,10 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 			lacks = "so large a context"
 			continue
 		}
+		if budgeted(req) && !s.bounds(req, m, now) {
+			lacks = noBound
+			continue
+		}
 		cached := 0
 		if m == cache.model {
 			cached = min(prompt, cache.prompt)
@@ -78,6 +78,9 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 	}
 	return cands, lacks
 }
+
+// noBound stands for what a model lacks when a budget cannot hold a request on it.
+const noBound = "a price that bounds what the request may cost"
 
 // notAllowed stands for what a model lacks when the key may not use it.
 const notAllowed = "a key that may use it"
@@ -99,6 +102,9 @@ func unfit(models []*gateway.Model, lacks string) *gateway.Error {
 		e := gateway.Errorf(gateway.Forbidden, "the API key may not use a model that could serve this request")
 		e.Param = "model"
 		return e
+	}
+	if lacks == noBound {
+		return gateway.Errorf(gateway.BudgetExceeded, "the API key has a budget, and no model that could serve this request has %s", lacks)
 	}
 	if lacks == "so large a context" {
 		return gateway.Errorf(gateway.ContextLength, "the request is longer than the context of every model that could serve it")

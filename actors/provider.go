@@ -56,7 +56,7 @@ func (p *providerActor) try(c actor.Context, a *attempt) {
 	told := false
 	defer func() {
 		if !told {
-			p.sys.tell(refused{a, gateway.Errorf(gateway.Internal, "internal error")})
+			p.sys.refuse(a, gateway.Errorf(gateway.Internal, "internal error"))
 		}
 	}()
 	err := p.admitInTurn(c, a)
@@ -65,7 +65,7 @@ func (p *providerActor) try(c actor.Context, a *attempt) {
 		told = err == nil
 	}
 	if err != nil {
-		p.sys.tell(refused{a, err})
+		p.sys.refuse(a, err)
 	}
 	told = true
 }

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -31,6 +32,9 @@ func (p *providerActor) wait(c actor.Context, a *attempt, refusal *gateway.Error
 	a.gate = p.site.gates.of(a.model)
 	a.gate.Waits(1)
 	a.expiry = time.AfterFunc(time.Until(a.queue), func() { root.Send(self, expired{a}) }) // stopped when it leaves the queue
+	if len(a.hold.Places) > 0 {                                                            // what is held for it must not wait for its turn when nobody wants it any more
+		context.AfterFunc(a.ctx, func() { root.Send(self, expired{a}) })
+	}
 	p.recheckIn(c, refusal.RetryAfter)
 	return nil
 }
@@ -63,7 +67,7 @@ func (p *providerActor) serve(c actor.Context, _ *gateway.Model, q *breaker.Queu
 		q.Take()
 		a.leaveQueue()
 		if err != nil {
-			p.sys.tell(refused{a, err})
+			p.sys.refuse(a, err)
 		}
 	}
 }
@@ -77,7 +81,10 @@ func (p *providerActor) expire(a *attempt) {
 	err := gateway.Errorf(gateway.NoCapacity, "no room within the time a request may wait")
 	err.Provider, err.Model, err.Code = a.model.Provider, a.model.Name, route.QueueExpired
 	err.RetryAfter = p.sys.cfg.Times.QueueAtMost
-	p.sys.tell(refused{a, err})
+	if a.ctx.Err() != nil {
+		err = a.cause(a.ctx.Err())
+	}
+	p.sys.refuse(a, err)
 }
 
 func (a *attempt) leaveQueue() {

@@ -158,6 +158,10 @@ func (r *router) launch(j *job, action route.Action) {
 		r.sys.tell(refused{a, gateway.Errorf(gateway.Unavailable, "its actor is not running")})
 		return
 	}
+	if a.to = host; len(j.req.Accounts) > 0 && r.sys.cfg.Holds != nil {
+		r.sys.root.Send(r.sys.ledger, holdFor{a}) // which lets it leave when its budgets have room
+		return
+	}
 	r.sys.root.Send(host, try{a})
 }
 

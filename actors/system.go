@@ -34,10 +34,10 @@ type System struct {
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
 	affinity affinity
-	loops    affinity // by tool call
 	yards    yardsticks
 	lengths  lengths
 	crowd    crowd
+	habits   habits
 	stop     sync.Once
 }
 
@@ -47,7 +47,7 @@ func Start(cfg Config) (*System, error) {
 		return nil, errors.New("actors: catalog, books and estimate are required")
 	}
 	cfg.defaults()
-	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{}), loops: affinity{life: loopLife}}
+	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{})}
 	random := cfg.Rand
 	if random == nil {
 		random = rand.Float64
@@ -131,13 +131,15 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 		return nil, &gateway.Error{Kind: gateway.NoCapacity, Message: "the gateway is at its limit of requests in flight", RetryAfter: time.Second}
 	}
 	defer s.inFlight.Add(-1)
+	if refusal := s.prepare(req); refusal != nil {
+		return nil, refusal
+	}
 	now := time.Now()
-	from := s.makerOf(req, now)
-	cands, rules, refusal := s.plan(req, from, now)
+	cands, rules, refusal := s.plan(req, now)
 	if refusal != nil {
 		return nil, refusal
 	}
-	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, maker: from, reply: make(chan result, 1)}
+	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, reply: make(chan result, 1)}
 	s.crowd.join(j)
 	answer, failure := s.await(j)
 	if failure != nil || answer.Stream == nil {
@@ -148,16 +150,20 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 
 func (s *System) await(j *job) (*gateway.Answer, error) {
 	s.tell(begin{j})
+	var r result
 	select {
-	case r := <-j.reply:
-		return r.unpack()
+	case r = <-j.reply:
 	case <-j.ctx.Done():
 		s.tell(gone{j})
 		if j.leave() {
 			return nil, whyEnded(j.ctx)
 		}
-		return (<-j.reply).unpack() // it came in the same moment; its owner closes it
+		r = <-j.reply // it came in the same moment; its owner closes it
 	}
+	if r.err != nil && j.ctx.Err() != nil {
+		return nil, whyEnded(j.ctx) // what its attempts failed of was the end of the request
+	}
+	return r.unpack()
 }
 
 // whyEnded is the reason that we had for ending a request, or that its client left.

@@ -17,6 +17,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"gateway"
+	"gateway/ledger"
 	"gateway/route"
 )
 
@@ -28,6 +29,11 @@ type fake struct {
 
 func (f *fake) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
 	f.calls.Add(1)
+	if call.OnReady != nil {
+		if err := call.OnReady(); err != nil {
+			return nil, err
+		}
+	}
 	if call.OnSent != nil {
 		call.OnSent()
 	}
@@ -86,12 +92,32 @@ func fails(kind gateway.Kind, status int) func(context.Context, *gateway.Call) (
 type books struct {
 	mu   sync.Mutex
 	rows []gateway.Entry
+
+	accounts *ledger.Accounts // nil: nobody has a budget
+	failing  error
+	begun    []gateway.Outset
+}
+
+func (b *books) Begin(o *gateway.Outset) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun = append(b.begun, *o)
+	return b.failing
+}
+
+func (b *books) Failing() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failing
 }
 
 func (b *books) Submit(e gateway.Entry, h gateway.Hold, unsure gateway.Microcents, done func(error)) {
 	b.mu.Lock()
 	b.rows = append(b.rows, e)
 	b.mu.Unlock()
+	if b.accounts != nil {
+		b.accounts.Settle(h, e.Cost, unsure)
+	}
 	done(nil)
 }
 

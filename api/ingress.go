@@ -234,17 +234,9 @@ func scanMessage(m gjson.Result, req *gateway.Request) (err *gateway.Error) {
 	}
 	m.ForEach(func(k, v gjson.Result) bool {
 		switch k.Str {
-		case "tool_call_id":
-			req.Loop.Calls = append(req.Loop.Calls, v.Str)
-		case "thinking_blocks":
-			if last := v.Get("@reverse.0"); last.Exists() {
-				req.Loop.Maker, req.Loop.Model = or(last.Get("maker").Str, nativeMessages), last.Get("model").Str
-			}
 		case "role":
 			switch v.Str {
-			case "user": // what comes now is another loop
-				req.Loop = gateway.Loop{}
-			case "system", "developer", "assistant", "tool", "function":
+			case "system", "developer", "user", "assistant", "tool", "function":
 			default:
 				err = field("messages", "messages[%d].role must be system, developer, user, assistant or tool.", req.Messages)
 			}
@@ -292,6 +284,7 @@ func scanPart(part gjson.Result, req *gateway.Request) *gateway.Error {
 		switch {
 		case strings.HasPrefix(url, "data:"):
 			req.Needs.ImageData = true
+			req.MediaBytes += len(url)
 		case strings.HasPrefix(url, "http://"), strings.HasPrefix(url, "https://"):
 			req.Needs.ImageURL = true
 		default:

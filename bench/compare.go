@@ -59,7 +59,7 @@ func newCompare() *cobra.Command {
 	f.StringSliceVar(&c.also, "also", nil, "another gateway of the same upstream, as name=URL or name=URL@pid")
 	f.DurationVar(&c.rig.ttft, "ttft", 5*time.Millisecond, "the provider's time to first token")
 	f.StringVar(&c.rig.binary, "gateway", "", "gateway binary; empty: build it")
-	f.StringVar(&c.rig.sync, "ledger-sync", "full", "what the gateway's ledger waits for: full or normal")
+	f.StringVar(&c.rig.sync, "ledger-sync", "normal", "what the gateway's ledger waits for: full or normal")
 	return cmd
 }
 

@@ -17,6 +17,7 @@ type settings struct {
 	addr         string
 	dataDir      string
 	ledgerSync   string // full or normal
+	ledgerError  string // refuse or allow
 	logFormat    string
 	drainTimeout time.Duration
 	drainDelay   time.Duration
@@ -44,7 +45,8 @@ func newServe(p *program) *cobra.Command {
 	f.StringVar(&s.addr, "addr", "127.0.0.1", "where to listen: host, :port or host:port; the port is PORT or "+defaultPort)
 	f.BoolVar(&s.insecure, "insecure-public-without-keys", false, "listen where others can reach it without asking for a key")
 	dataFlag(cmd, &s.dataDir)
-	f.StringVar(&s.ledgerSync, "ledger-sync", "full", "what a ledger row waits for: full (the disk) or normal (the operating system)")
+	f.StringVar(&s.ledgerSync, "ledger-sync", "normal", "what a ledger row survives: normal (a killed process) or full (a power loss too, at a disk flush per group)")
+	f.StringVar(&s.ledgerError, "on-ledger-error", "allow", "while the books cannot be written: allow those without a budget, or refuse everybody")
 	f.StringVar(&s.logFormat, "log-format", "json", "json or text")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long running requests may take to end")
 	f.StringVar(&s.memory, "memory-budget", "auto", "memory that requests may hold at once before more get 503: auto, 0 (no limit) or a size such as 512MiB")
@@ -71,6 +73,9 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	if s.ledgerError != "allow" && s.ledgerError != "refuse" {
+		return fmt.Errorf("--on-ledger-error %q is not known: allow or refuse", s.ledgerError)
+	}
 	kept, err := keptKeys(ctx, s.dataDir, keys)
 	if err != nil {
 		return err
@@ -87,7 +92,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return errors.Join(err, kept.Close())
 	}
-	gw, err := assemble(parts{config: config, keys: keys, kept: kept, log: log, dataDir: s.dataDir, sync: s.ledgerSync, memory: memory, mostWait: s.mostWait})
+	gw, err := assemble(parts{config: config, keys: keys, kept: kept, log: log, dataDir: s.dataDir, sync: s.ledgerSync, refuseAll: s.ledgerError == "refuse", memory: memory, mostWait: s.mostWait})
 	if err != nil {
 		listener.Close()
 		return err

@@ -43,6 +43,9 @@ type parts struct {
 	log     *slog.Logger
 	dataDir string
 	sync    string // full or normal
+	// refuseAll: while the books cannot be written, nobody is served, and not only those
+	// who have a budget.
+	refuseAll bool
 
 	memory   int64         // bytes that requests may hold at once; 0: any
 	mostWait time.Duration // of ready work for a processor; 0: any
@@ -94,7 +97,7 @@ func assemble(p parts) (gw *assembled, err error) {
 		return nil, err
 	}
 	system := actors.Config{
-		Providers: all, Catalog: p.config.models, Books: gw.books, Log: p.log,
+		Providers: all, Catalog: p.config.models, Books: gw.books, Holds: gw.books.Accounts, RefuseOnLedgerError: p.refuseAll, Log: p.log,
 		Estimate: actors.Estimate{Prompt: ledger.EstimatePrompt},
 		OnLedgerError: func(err error) {
 			p.log.Error("a ledger row could not be written yet", "err", err)

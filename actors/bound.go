@@ -1,0 +1,141 @@
+package actors
+
+import (
+	"time"
+
+	"gateway"
+)
+
+// bound is the most that an attempt can be billed, in its parts.
+type bound struct {
+	prompt, answer int // tokens
+	input, output  gateway.Picodollars
+}
+
+func (b bound) cost(answer int) gateway.Microcents {
+	return gateway.RoundUp(int64(b.prompt)*int64(b.input) + int64(answer)*int64(b.output))
+}
+
+// What adapters and providers may add to a prompt beside the client's own text: an
+// instruction in place of a JSON mode that the model lacks, the provider's own words
+// about tools (Anthropic lists up to 530 tokens), the framing of a message. Source for
+// the 16 of a message: routing reference section 6.
+const (
+	perMessage   = 16
+	perPrompt    = 256
+	perTools     = 1024
+	unknownLimit = 8192 // asked of a model whose longest answer is not known
+	leastAnswer  = 256  // a shorter one is not worth having: see Key.Clamp
+)
+
+// imageMost is the most tokens of one image, by adapter: what a provider's largest
+// image comes to after its own scaling, rounded up. Adapters that are missing are for
+// providers that say nothing of the kind.
+var imageMost = map[string]int{"anthropic": 5000, "gemini": 5000, "openai_responses": 5000, "ollama": 5000}
+
+// boundOf computes the bound of a request on a model; false where there is none: without
+// a price, and with contents whose tokens nothing limits.
+func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string, now time.Time) (bound, bool) {
+	if m.Tariff == nil || req.Needs.Audio || req.Needs.Files {
+		return bound{}, false
+	}
+	b := bound{prompt: promptMost(req, prefill)}
+	if req.Images > 0 {
+		each, known := imageMost[m.Kind]
+		if !known && m.Provider != "openai" {
+			return bound{}, false
+		}
+		b.prompt += req.Images * max(each, imageMost["openai_responses"])
+	}
+	if req.Embed == nil {
+		b.answer = answerMost(req, m)
+		if req.Needs.Many {
+			chat, err := req.Chat()
+			if err != nil {
+				return bound{}, false
+			}
+			b.answer *= max(1, chat.N)
+		}
+	}
+	b.input, b.output = dearest(m.Tariff, b.prompt, now)
+	widened := s.habits.widened(m)
+	b.input, b.output = b.input*widened/1000, b.output*widened/1000
+	return b, true
+}
+
+func (s *System) bounds(req *gateway.Request, m *gateway.Model, now time.Time) bool {
+	_, ok := s.boundOf(req, m, "", now)
+	return ok
+}
+
+// promptMost: a token is at least one byte of text, so no prompt has more tokens than
+// its body has bytes. Images are bytes of the body too, and counted apart.
+func promptMost(req *gateway.Request, prefill string) int {
+	n := len(req.Raw) - req.MediaBytes
+	if req.Raw == nil {
+		n = req.PromptBytes
+	}
+	n = max(n, req.PromptBytes) + len(prefill) + perPrompt + perMessage*req.Messages
+	if req.Needs.Tools {
+		n += perTools
+	}
+	if req.Needs.JSONMode || req.Needs.JSONSchema {
+		n += perPrompt
+	}
+	return n
+}
+
+// answerMost is sent upstream as the limit of the answer.
+func answerMost(req *gateway.Request, m *gateway.Model) int {
+	most := m.MaxOutput
+	if most == 0 {
+		most = unknownLimit
+	}
+	if req.MaxTokens > 0 {
+		most = min(most, req.MaxTokens)
+	}
+	return most
+}
+
+// dearest are the highest rates that a prompt of up to so many tokens can get, whatever
+// its length turns out to be, whether the provider writes it to a cache, and if the hour
+// changes while the attempt waits for its turn.
+func dearest(t *gateway.Tariff, prompt int, now time.Time) (input, output gateway.Picodollars) {
+	look := func(tokens int) {
+		for _, at := range [...]time.Time{now, now.Add(time.Minute)} {
+			r := t.At(tokens, at)
+			input = max(input, r.Input, r.CachedRead, r.CacheWrite5m, r.CacheWrite1h)
+			output = max(output, r.Output)
+		}
+	}
+	look(0)
+	for _, tier := range t.Tiers {
+		if prompt > tier.PromptAbove {
+			look(tier.PromptAbove + 1)
+		}
+	}
+	return input, output
+}
+
+// unsure is how much more than what was booked an attempt without an exact bill may
+// have cost. Providers that stop when they are cut bill what they had made, which is at
+// most what reached us, a token for each byte, and a little that was under way; but not
+// where a model thinks without showing it.
+func (a *attempt) unsure(t *tally, e *gateway.Entry) gateway.Microcents {
+	if a.hold.Amount == 0 || e.Source != gateway.UsageEstimated {
+		return 0
+	}
+	b := a.bound
+	if n := t.usage.Prompt(); n > 0 { // told before the answer began
+		b.prompt = n
+	}
+	answer := b.answer
+	if a.model.Bills == gateway.BillsSeen && !a.plain() && a.sys.habits.plain(a.model) {
+		answer = min(answer, t.bytes+underWay)
+	}
+	return max(0, min(b.cost(answer), a.hold.Amount)-e.Cost)
+}
+
+// underWay is what a provider may have made of an answer before it noticed that nobody
+// listens: more than a second of the fastest models.
+const underWay = 256
