@@ -29,6 +29,12 @@ type Request struct {
 	Stream       bool   // the client wants a stream
 	IncludeUsage bool   // and a usage chunk at its end
 
+	// Top is the fields of Raw in order, if the edge has kept them; nil says nothing.
+	Top []Field
+	// UsualHistory: every message of Raw has only what all servers of its format take
+	// alike, as far as the edge has looked. False says nothing.
+	UsualHistory bool
+
 	Needs       Needs
 	PromptBytes int // text bytes of the prompt, for estimates; without image data
 	Images      int // images in the prompt
@@ -64,6 +70,9 @@ type Request struct {
 	chat   *Chat
 	err    error
 }
+
+// Field is a field of a JSON object: its name, and its value as it is written.
+type Field struct{ Name, Raw string }
 
 // Chat is the request in normal form, decoded from Raw at most once and only when a
 // provider of another wire format is asked. The result must not be changed.

@@ -76,13 +76,27 @@ const firstPart = 8 << 10
 // top, no invalid UTF-8, nothing after it.
 type object struct {
 	raw    []byte
-	fields map[string]gjson.Result
+	fields []property
+}
+
+// property is one field of an object.
+type property struct {
+	name  string
+	value gjson.Result
 }
 
 // parse reads an object strictly. Two readers that disagree about which of two equal
 // names counts are a way around every check, so those are refused.
 func parse(raw []byte) (*object, *gateway.Error) {
-	o := &object{raw: raw, fields: make(map[string]gjson.Result, 16)}
+	if fields, ok := quickly(raw); ok {
+		return &object{raw: raw, fields: fields}, nil
+	}
+	return carefully(raw)
+}
+
+// carefully reads what the quick reader did not take, and says what is wrong with it.
+func carefully(raw []byte) (*object, *gateway.Error) {
+	o := &object{raw: raw}
 	d := jsontext.NewDecoder(bytes.NewReader(raw))
 	t, err := d.ReadToken()
 	if err != nil {
@@ -107,7 +121,7 @@ func parse(raw []byte) (*object, *gateway.Error) {
 			return nil, notJSON(err)
 		}
 		end := int(d.InputOffset())
-		o.fields[name] = gjson.ParseBytes(raw[end-len(v) : end])
+		o.fields = append(o.fields, property{name, gjson.ParseBytes(raw[end-len(v) : end])})
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, notJSON(err)
@@ -138,6 +152,36 @@ func field(param, format string, args ...any) *gateway.Error {
 
 // get is a field that is there and not null.
 func (o *object) get(name string) (gjson.Result, bool) {
-	v, ok := o.fields[name]
-	return v, ok && v.Type != gjson.Null
+	v := o.at(name)
+	return v, v.Type != gjson.Null
+}
+
+// at is a field, or null where there is none.
+func (o *object) at(name string) gjson.Result {
+	for i := range o.fields {
+		if o.fields[i].name == name {
+			return o.fields[i].value
+		}
+	}
+	return gjson.Result{}
+}
+
+// set gives a field another value.
+func (o *object) set(name string, value gjson.Result) {
+	for i := range o.fields {
+		if o.fields[i].name == name {
+			o.fields[i].value = value
+			return
+		}
+	}
+	o.fields = append(o.fields, property{name, value})
+}
+
+// top is the fields as they are written.
+func (o *object) top() []gateway.Field {
+	out := make([]gateway.Field, len(o.fields))
+	for i := range o.fields {
+		out[i] = gateway.Field{Name: o.fields[i].name, Raw: o.fields[i].value.Raw}
+	}
+	return out
 }

@@ -68,7 +68,7 @@ func (s *Server) embed(c *gin.Context) {
 		}
 	}
 	if _, ok := o.get("model"); !ok {
-		o.fields["model"] = gjson.Parse(`"` + defaultEmbedding + `"`)
+		o.set("model", gjson.Parse(`"`+defaultEmbedding+`"`))
 	}
 	answer, rerr := s.embed0(c, o, "text", text)
 	if rerr != nil {

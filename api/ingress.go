@@ -62,7 +62,8 @@ func (k kindOfField) fits(v gjson.Result) bool {
 func (o *object) checkTypes() *gateway.Error { return o.checkTypesBy(fieldKinds) }
 
 func (o *object) checkTypesBy(kinds map[string]kindOfField) *gateway.Error {
-	for name, v := range o.fields {
+	for i := range o.fields {
+		name, v := o.fields[i].name, o.fields[i].value
 		k, known := kinds[name]
 		if known && v.Type != gjson.Null && !k.fits(v) {
 			return field(name, "%q must be %s.", name, kindWords[k])
@@ -87,9 +88,9 @@ func scanChat(raw []byte, req *gateway.Request) *gateway.Error {
 	if err := scanMessages(messages, req); err != nil {
 		return err
 	}
-	req.Raw, req.Wire, req.Decode = raw, gateway.WireOpenAIChat, decodeChat
+	req.Raw, req.Wire, req.Decode, req.Top = raw, gateway.WireOpenAIChat, decodeChat, o.top()
 	if v, ok := o.get("model"); ok {
-		req.Model = v.Str
+		req.Model = strings.Clone(v.Str) // outlives the body
 	}
 	if v, ok := o.get("stream"); ok {
 		req.Stream = v.Bool()
@@ -197,8 +198,9 @@ func (o *object) checkValues() *gateway.Error {
 			}
 		}
 	}
-	for name, kind := range fieldKinds {
-		if v, ok := o.get(name); ok && kind == aNumber && math.IsInf(v.Num, 0) {
+	for i := range o.fields {
+		name, v := o.fields[i].name, o.fields[i].value
+		if v.Type == gjson.Number && math.IsInf(v.Num, 0) && fieldKinds[name] == aNumber {
 			return field(name, "%q is out of range.", name)
 		}
 	}
@@ -211,12 +213,14 @@ var prefixSeed = maphash.MakeSeed()
 func scanMessages(messages gjson.Result, req *gateway.Request) (err *gateway.Error) {
 	var prefix maphash.Hash
 	prefix.SetSeed(prefixSeed)
-	messages.ForEach(func(_, m gjson.Result) bool {
-		err = scanMessage(m, req)
+	usual := true
+	eachElement(messages.Raw, func(m string) bool {
+		var role string
+		role, err = scanMessage(m, req, &usual)
 		req.Messages++
 		if req.Prefix == 0 {
-			prefix.WriteString(m.Raw)
-			if m.Get("role").Str == "user" { // system messages and the first question: the part that stays
+			prefix.WriteString(m)
+			if role == "user" { // system messages and the first question: the part that stays
 				req.Prefix = prefix.Sum64()
 			}
 		}
@@ -225,47 +229,64 @@ func scanMessages(messages gjson.Result, req *gateway.Request) (err *gateway.Err
 	if err == nil && req.Messages == 0 {
 		err = field("messages", "\"messages\" must not be empty.")
 	}
+	req.UsualHistory = usual
 	return err
 }
 
-func scanMessage(m gjson.Result, req *gateway.Request) (err *gateway.Error) {
-	if !m.IsObject() {
-		return field("messages", "messages[%d] must be an object.", req.Messages)
+// scanMessage notes what is in one message; usual becomes false for what providers
+// differ in.
+func scanMessage(m string, req *gateway.Request, usual *bool) (role string, err *gateway.Error) {
+	if m[0] != '{' {
+		return "", field("messages", "messages[%d] must be an object.", req.Messages)
 	}
-	m.ForEach(func(k, v gjson.Result) bool {
-		switch k.Str {
+	spoken := false
+	eachMember(m, func(name, text string) bool {
+		if strings.IndexByte(name, '\\') >= 0 {
+			name = gjson.Parse(`"` + name + `"`).Str
+		}
+		switch name {
 		case "role":
-			switch v.Str {
-			case "system", "developer", "user", "assistant", "tool", "function":
-			default:
-				err = field("messages", "messages[%d].role must be system, developer, user, assistant or tool.", req.Messages)
-			}
+			spoken = true
+			role, err = scanRole(gjson.Parse(text).Str, req)
+			*usual = *usual && role != "developer" && role != "function"
 		case "content":
-			err = scanContent(v, req)
+			err = scanContent(text, req)
 		case "tool_calls":
-			if !v.IsArray() && v.Type != gjson.Null {
+			if text[0] != '[' && text != "null" {
 				err = field("messages", "messages[%d].tool_calls must be an array.", req.Messages)
 			}
-			req.PromptBytes += len(v.Raw)
+			req.PromptBytes += len(text)
+			*usual = *usual && !strings.Contains(text, "extra_content") && !strings.Contains(text, `\u`)
+		case "name", "tool_call_id", "refusal":
+		default:
+			*usual = false
 		}
 		return err == nil
 	})
-	if err == nil && !m.Get("role").Exists() {
+	if err == nil && !spoken {
 		err = field("messages", "messages[%d] has no role.", req.Messages)
 	}
-	return err
+	return role, err
 }
 
-func scanContent(v gjson.Result, req *gateway.Request) (err *gateway.Error) {
+func scanRole(role string, req *gateway.Request) (string, *gateway.Error) {
+	switch role {
+	case "system", "developer", "user", "assistant", "tool", "function":
+		return role, nil
+	}
+	return role, field("messages", "messages[%d].role must be system, developer, user, assistant or tool.", req.Messages)
+}
+
+func scanContent(text string, req *gateway.Request) (err *gateway.Error) {
 	switch {
-	case v.Type == gjson.String:
-		req.PromptBytes += len(v.Str)
-	case v.IsArray():
-		v.ForEach(func(_, part gjson.Result) bool {
-			err = scanPart(part, req)
+	case text[0] == '"':
+		req.PromptBytes += len(text) - 2 // an escape counts as it is written
+	case text[0] == '[':
+		eachElement(text, func(part string) bool {
+			err = scanPart(gjson.Parse(part), req)
 			return err == nil
 		})
-	case v.Type != gjson.Null:
+	case text != "null":
 		err = field("messages", "messages[%d].content must be a string, an array of parts or null.", req.Messages)
 	}
 	return err

@@ -109,7 +109,7 @@ func (s *messagesScan) session(h http.Header) {
 	}
 	id := h.Get("x-claude-code-session-id")
 	if id == "" {
-		if user := s.o.fields["metadata"].Get("user_id").Str; strings.HasPrefix(user, "{") {
+		if user := s.o.at("metadata").Get("user_id").Str; strings.HasPrefix(user, "{") {
 			id = gjson.Get(user, "session_id").Str
 		}
 	}
@@ -132,7 +132,7 @@ func (s *messagesScan) settings() {
 			s.req.Needs.JSONSchema = true
 		}
 	}
-	switch effortOf(s.o.fields["thinking"], s.o.fields["output_config"]) {
+	switch effortOf(s.o.at("thinking"), s.o.at("output_config")) {
 	case "high", "xhigh", "max":
 		s.req.DeepEffort = true
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"gateway"
@@ -11,6 +12,9 @@ import (
 // options reads what a client may choose by header. A value that cannot be read is
 // the client's error: silently ignoring "x-gateway-fallback: of" would cost money.
 func options(h http.Header) (o gateway.Options, err *gateway.Error) {
+	if !chooses(h) {
+		return o, nil
+	}
 	r := headerReader{h: h}
 	o.Hedge = r.word("x-gateway-hedge", "off", "auto", "force")
 	o.HedgeAfter = r.duration("x-gateway-hedge-after")
@@ -26,6 +30,16 @@ func options(h http.Header) (o gateway.Options, err *gateway.Error) {
 	o.RunCaps.MaxTime = time.Duration(min(r.number("x-gateway-run-max-seconds"), 366*24*3600)) * time.Second
 	o.Affinity = h.Get("x-gateway-session")
 	return o, r.err
+}
+
+// chooses says whether there is anything to choose: most requests have no such header.
+func chooses(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Gateway-") {
+			return true
+		}
+	}
+	return false
 }
 
 type headerReader struct {

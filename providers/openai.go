@@ -54,7 +54,7 @@ func (a *openAI) whole(ctx context.Context, call *gateway.Call, resp *http.Respo
 	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
 	defer stop()
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
+	body, err := readWhole(resp)
 	if err != nil {
 		return nil, a.brokenRead(ctx, call, err)
 	}
@@ -92,4 +92,15 @@ func (c *caller) brokenRead(ctx context.Context, call *gateway.Call, err error) 
 		return failure
 	}
 	return truncated(call, err)
+}
+
+// readWhole reads an answer that is one body, up to a limit, into memory of the size that
+// the server announced.
+func readWhole(resp *http.Response) ([]byte, error) {
+	var buf bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= maxEvent {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(io.LimitReader(resp.Body, 4*maxEvent))
+	return buf.Bytes(), err
 }

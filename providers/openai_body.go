@@ -19,7 +19,7 @@ type edit struct {
 	settings *Settings
 	call     *gateway.Call
 	out      []byte
-	written  map[string]bool // fields of the body so far
+	written  []string // fields of the body so far
 	model    modelRules
 
 	maxTokens string // JSON number of the client's limit
@@ -40,21 +40,42 @@ func (a *openAI) body(call *gateway.Call) ([]byte, error) {
 		}
 		raw = encodeOpenAI(chat, call.Model)
 	}
-	// A request's bytes never change, so the scanner may look at them in place.
-	top := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
-	if !top.IsObject() {
-		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
+	top := call.Request.Top
+	if top == nil || call.Request.Wire != gateway.WireOpenAIChat {
+		var err error
+		if top, err = topOf(raw); err != nil {
+			return nil, err
+		}
 	}
-	e := &edit{q: &a.Quirks, settings: &a.Settings, call: call, out: make([]byte, 0, len(raw)+512), written: map[string]bool{}}
+	e := &edit{q: &a.Quirks, settings: &a.Settings, call: call, out: make([]byte, 0, len(raw)+512), written: make([]string, 0, 16)}
 	if a.Quirks.Reasoning {
 		e.model = rulesOf(call.Model.Name)
 	}
 	return e.run(top), nil
 }
 
-func (e *edit) run(top gjson.Result) []byte {
-	top.ForEach(func(key, value gjson.Result) bool {
-		switch key.Str {
+// topOf reads the fields of a body that nobody has taken apart yet.
+func topOf(raw []byte) ([]gateway.Field, error) {
+	// A request's bytes never change, so the scanner may look at them in place.
+	object := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
+	if !object.IsObject() {
+		return nil, gateway.Errorf(gateway.Invalid, "the body is not a JSON object")
+	}
+	top := make([]gateway.Field, 0, 16)
+	object.ForEach(func(key, value gjson.Result) bool {
+		top = append(top, gateway.Field{Name: key.Str, Raw: value.Raw})
+		return true
+	})
+	return top, nil
+}
+
+func (e *edit) run(top []gateway.Field) []byte {
+	model := false
+	for i := range top {
+		value := gjson.Parse(top[i].Raw)
+		switch top[i].Name {
+		case "model":
+			model = true
 		case "reasoning_effort":
 			e.effort = value.Str
 		case "max_completion_tokens":
@@ -72,8 +93,7 @@ func (e *edit) run(top gjson.Result) []byte {
 				e.schema = value.Get("json_schema.schema").Raw
 			}
 		}
-		return true
-	})
+	}
 	if e.tools && e.model.toolsUnthinking {
 		e.effort = "none"
 	}
@@ -81,31 +101,53 @@ func (e *edit) run(top gjson.Result) []byte {
 		e.maxTokens = strconv.Itoa(e.call.MaxTokens)
 	}
 	e.out = append(e.out, '{')
-	if !top.Get("model").Exists() {
+	if !model {
 		e.own("model")
 	}
-	top.ForEach(func(key, value gjson.Result) bool {
-		e.field(key.Str, value)
-		return true
-	})
+	for i := range top {
+		e.field(top[i].Name, gjson.Parse(top[i].Raw))
+	}
 	e.finish()
 	return append(e.out, '}')
 }
 
 func (e *edit) put(name, value string) {
-	if e.written[name] {
+	if slices.Contains(e.written, name) {
 		return
 	}
-	e.written[name] = true
+	e.written = append(e.written, name)
 	if len(e.out) > 1 {
 		e.out = append(e.out, ',')
 	}
-	e.out = append(e.out, quoted(name)...)
+	e.out = appendQuoted(e.out, name)
 	e.out = append(e.out, ':')
 	e.out = append(e.out, value...)
 }
 
+// appendQuoted writes a text as a JSON string.
+func appendQuoted(b []byte, text string) []byte {
+	if !simple(text) {
+		return append(b, quoted(text)...)
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}
+
+// simple: the text is its own JSON between quotes.
+func simple(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 func quoted(text string) string {
+	if simple(text) {
+		return `"` + text + `"`
+	}
 	raw, err := json.Marshal(text)
 	if err != nil {
 		return `""`

@@ -57,6 +57,9 @@ func (e *edit) touches(raw string) bool {
 	if e.schema != "" || e.call.Prefill != "" || q.ToolIDs != "" || q.ToolName || q.ReasoningBack || q.TextAsString || e.model.reasoning {
 		return true
 	}
+	if e.call.Request.UsualHistory {
+		return false
+	}
 	for _, word := range [...]string{"reasoning_content", "thinking_blocks", "extra_content", `"function_call"`} {
 		if strings.Contains(raw, word) {
 			return true

@@ -7,14 +7,15 @@ import (
 	"net/http"
 	neturl "net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // transport carries the calls of all adapters: direct where there is neither TLS nor a
 // proxy, through http.Transport otherwise.
 type transport struct {
-	direct  *direct
-	proxied sync.Map // host of a plain URL to whether a proxy stands before it
+	direct    *direct
+	unproxied copied[bool] // whether a host without TLS is reached directly
 
 	dialer   *net.Dialer
 	sessions tls.ClientSessionCache
@@ -45,13 +46,11 @@ func (t *transport) plain(u *neturl.URL) bool {
 	if u.Scheme != "http" || u.User != nil {
 		return false
 	}
-	if known, ok := t.proxied.Load(u.Host); ok {
-		return !known.(bool)
+	if known, ok := t.unproxied.get(u.Host); ok {
+		return known
 	}
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
-	proxied := proxy != nil || err != nil
-	t.proxied.Store(u.Host, proxied)
-	return !proxied
+	return t.unproxied.put(u.Host, proxy == nil && err == nil)
 }
 
 // RoundTrip implements http.RoundTripper for what is not sent directly.
@@ -96,18 +95,41 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// addresses keeps the URLs that were parsed: there are as many as models.
-type addresses struct{ parsed sync.Map }
+// copied is a map that is copied when something is put in: for few things that are read
+// with each call.
+type copied[V any] struct{ now atomic.Pointer[map[string]V] }
 
-var known addresses
+func (c *copied[V]) get(key string) (v V, ok bool) {
+	if m := c.now.Load(); m != nil {
+		v, ok = (*m)[key]
+	}
+	return v, ok
+}
 
-func (a *addresses) of(address string) (*neturl.URL, error) {
-	if u, ok := a.parsed.Load(address); ok {
-		return u.(*neturl.URL), nil
+func (c *copied[V]) put(key string, v V) V {
+	for {
+		old, next := c.now.Load(), map[string]V{key: v}
+		if old != nil {
+			for k, v := range *old {
+				next[k] = v
+			}
+		}
+		if c.now.CompareAndSwap(old, &next) {
+			return next[key]
+		}
+	}
+}
+
+// addresses are the URLs that were parsed: there are as many as models.
+var addresses copied[*neturl.URL]
+
+func parsedURL(address string) (*neturl.URL, error) {
+	if u, ok := addresses.get(address); ok {
+		return u, nil
 	}
 	u, err := neturl.Parse(address)
 	if err == nil {
-		a.parsed.Store(address, u)
+		addresses.put(address, u)
 	}
 	return u, err
 }

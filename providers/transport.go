@@ -40,7 +40,7 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 	if c.Timeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errAttemptTimeout)
 	}
-	address, err := known.of(url)
+	address, err := parsedURL(url)
 	if err != nil {
 		cancel()
 		return nil, &gateway.Error{Kind: gateway.Internal, Provider: c.Name, Model: call.Model.Name, Message: "the provider's address is not valid"}
