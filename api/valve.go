@@ -18,10 +18,12 @@ type valve struct {
 
 	waits   [patience]time.Duration // of the last looks
 	looks   int
-	done    int     // requests ended since the last look
-	pace    float64 // requests that end per second, smoothed
-	refused int     // since the last look
-	calm    int     // looks in a row without a refusal
+	done    int // requests ended since the last look
+	ended   [memory]int
+	spans   [memory]time.Duration // of the looks that ended belong to
+	refused int                   // since the last look
+	calm    int                   // looks in a row without a refusal
+	best    float64               // pace while there was a line, fading
 }
 
 // bucket is what one key may still send. Tokens are requests.
@@ -36,13 +38,17 @@ const (
 	// patience is how many looks in a row must be over target: one alone is a
 	// collection of garbage or a neighbour, not a queue that stands.
 	patience = 3
-	calmFor  = 20                     // looks without a refusal after which no rate is kept
-	forgetIn = 10 * time.Second       // a key that does not ask
-	burst    = 250 * time.Millisecond // of its rate that a key may send at once
-	slower   = 0.85                   // the rate after a look over target
-	faster   = 1.05                   // the rate after a look under it
-
-	leastShare = 0.7 // of its share of the pace: no rate is lower while there is one
+	// memory is how many looks the pace is taken over: requests end in bursts, as the
+	// ledger's commits do.
+	memory     = 30
+	calmFor    = 20                     // looks without a refusal after which no rate is kept
+	forgetIn   = 10 * time.Second       // a key that does not ask
+	burst      = 250 * time.Millisecond // of its rate that a key may send at once
+	slower     = 0.2                    // of the pace, for each target that the wait is over target
+	faster     = 0.5                    // what the rate gains after a look without any wait
+	leastShare = 0.6                    // of the best pace: refusing costs something too, so that a lower rate may not shorten the line
+	fading     = 0.995                  // of the best pace from look to look: half of it in 14 s
+	leastRate  = 10.0                   // per second, so that the way back is short
 )
 
 func newValve(target time.Duration) *valve {
@@ -72,14 +78,17 @@ func (v *valve) admit(key string, now time.Time) bool {
 
 // look takes the wait of the time since the last look, about lookEvery.
 func (v *valve) look(now time.Time, since, wait time.Duration) {
-	pace := float64(v.done) / max(since.Seconds(), 0.001)
-	v.pace += (pace - v.pace) / 4
+	v.ended[v.looks%memory], v.spans[v.looks%memory] = v.done, since
 	v.done = 0
 	v.waits[v.looks%patience] = wait
 	v.looks++
 	least := wait
 	for _, w := range v.waits {
 		least = min(least, w)
+	}
+	v.best *= fading
+	if least > v.target/4 {
+		v.best = max(v.best, v.pace())
 	}
 	switch {
 	case v.rate == 0 && least > v.target:
@@ -95,10 +104,10 @@ func (v *valve) close(now time.Time) {
 	for _, b := range v.keys {
 		b.tokens, b.filled = 1, now
 	}
-	v.rate, v.calm = max(share, 1), 0
+	v.rate, v.calm = max(share, leastRate), 0
 }
 
-// share is what each key could have of what is done per second, and forgets keys that
+// share is what each key could have of what the machine can do, and forgets keys that
 // no longer ask.
 func (v *valve) share(now time.Time) float64 {
 	for key, b := range v.keys {
@@ -106,25 +115,37 @@ func (v *valve) share(now time.Time) float64 {
 			delete(v.keys, key)
 		}
 	}
-	return v.pace / float64(max(len(v.keys), 1))
+	return max(v.best, v.pace()) / float64(max(len(v.keys), 1))
 }
 
-// steer moves the rate: down with how far the wait is over target, slowly up under it.
-// While a line stands, the pace is what the machine can do; a rate somewhat below that
-// lets the line go, and one far below would only leave the machine idle after it.
+// pace is how many requests ended per second of late.
+func (v *valve) pace() float64 {
+	ended, span := 0, time.Duration(0)
+	for i := range v.ended {
+		ended += v.ended[i]
+		span += v.spans[i]
+	}
+	return float64(ended) / max(span.Seconds(), 0.1)
+}
+
+// steer moves the rate. While a line stands, the best pace is what the machine can do,
+// and the longer the line, the further below it is the rate: nothing is lost by that,
+// since the machine has the line to work off. Without one the rate rises, the faster the
+// further the wait is from the target, until it finds the edge again.
 func (v *valve) steer(now time.Time, wait time.Duration) {
 	v.calm++
 	if v.refused > 0 {
 		v.calm = 0
 	}
 	v.refused = 0
+	over := float64(wait)/float64(v.target) - 1
 	switch {
 	case v.calm >= calmFor:
 		v.rate = 0
-	case wait > v.target:
-		v.rate = max(min(v.rate, max(slower*v.rate, leastShare*v.share(now))), 1)
-	default:
-		v.rate *= faster
+	case over > 0:
+		v.rate = max(min(v.rate, v.share(now)*max(leastShare, 1-slower*over)), leastRate)
+	case v.calm == 0: // the rate is what holds requests back
+		v.rate *= 1 + faster*over*over
 	}
 }
 

@@ -66,6 +66,7 @@ func prompt(size int) string {
 // sample is what one call came to. Times count from the moment it was due.
 type sample struct {
 	first, whole time.Duration
+	late         time.Duration   // it left so much later than it was due
 	gaps         []time.Duration // between one piece of content and the next
 	bytes        int64
 	err          error

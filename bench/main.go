@@ -20,6 +20,7 @@ import (
 var commands = []func() *cobra.Command{
 	newLoad,
 	newSaturate,
+	newOverload,
 	newCompare,
 	classic("routing", "Compare the gateway's routing with simpler ones through incidents", runRouting),
 	classic("floor", "Serve a bare handler that copies a call, to compare with", runFloor),

@@ -105,3 +105,45 @@ func (p *process) rss() (int64, error) {
 	pages, err := strconv.ParseInt(fields[1], 10, 64)
 	return pages * int64(os.Getpagesize()), err
 }
+
+// peak is the most memory that the process ever held, in bytes.
+func (p *process) peak() (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(string(data), "VmHWM:")
+	fields := strings.Fields(rest)
+	if !found || len(fields) == 0 {
+		return 0, errors.New("/proc/<pid>/status says no VmHWM")
+	}
+	kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
+	return kilobytes << 10, err
+}
+
+// files is how many file descriptors the process has open.
+func (p *process) files() (int, error) {
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid))
+	return len(all), err
+}
+
+// written is how many bytes the process has written, sockets included.
+func (p *process) written() (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(string(data), "wchar:")
+	fields := strings.Fields(rest)
+	if !found || len(fields) == 0 {
+		return 0, errors.New("/proc/<pid>/io says no wchar")
+	}
+	return strconv.ParseInt(fields[0], 10, 64)
+}
+
+// alive says whether the process still runs.
+func (p *process) alive() bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	_, rest, _ := strings.Cut(string(data), ") ")
+	return err == nil && !strings.HasPrefix(rest, "Z")
+}

@@ -19,6 +19,8 @@ type report struct {
 	first  *hdrhistogram.Histogram
 	whole  *hdrhistogram.Histogram
 	gaps   *hdrhistogram.Histogram
+	after  *hdrhistogram.Histogram // the whole answer, from when the call left
+	late   *hdrhistogram.Histogram // from due to left
 	ok     int64
 	bytes  int64
 	failed map[string]int64 // by text
@@ -33,7 +35,8 @@ const differentFailures = 200
 const longest = 10 * time.Minute
 
 func newReport() *report {
-	return &report{first: newHistogram(3), whole: newHistogram(3), gaps: newHistogram(3), failed: map[string]int64{}}
+	return &report{first: newHistogram(3), whole: newHistogram(3), gaps: newHistogram(3),
+		after: newHistogram(3), late: newHistogram(3), failed: map[string]int64{}}
 }
 
 func newHistogram(digits int) *hdrhistogram.Histogram {
@@ -60,6 +63,8 @@ func (r *report) add(s sample) {
 	r.bytes += s.bytes
 	record(r.first, s.first)
 	record(r.whole, s.whole)
+	record(r.after, s.whole-s.late)
+	record(r.late, s.late)
 	for _, gap := range s.gaps {
 		record(r.gaps, gap)
 	}
@@ -90,6 +95,8 @@ func (r *report) merge(other *report) {
 	r.first.Merge(other.first)
 	r.whole.Merge(other.whole)
 	r.gaps.Merge(other.gaps)
+	r.after.Merge(other.after)
+	r.late.Merge(other.late)
 	r.ok += other.ok
 	r.bytes += other.bytes
 	r.cut += other.cut

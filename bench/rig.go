@@ -16,6 +16,10 @@ type rig struct {
 	sync    string        // what the gateway's ledger waits for
 	ttft    time.Duration // the provider's
 	running []*process
+
+	flags []string // more of them, for the gateway
+	env   []string
+	group *cgroup // that the gateway runs in; nil: ours
 }
 
 // stop ends what was started, the last first.
@@ -101,6 +105,8 @@ func (r *rig) gateway(ctx context.Context, upstream *process) (*process, error) 
 		return nil, err
 	}
 	env := append(os.Environ(), "BENCH_API_KEY=none", "GATEWAY_API_KEYS=bench:"+benchKey, "LLM_PROVIDER=auto", "LOG_LEVEL=info")
-	return r.start(ctx, env, r.binary, "serve", "--providers", config, "--addr", "127.0.0.1:0",
-		"--data-dir", data, "--log-format", "json", "--ledger-sync", r.sync)
+	args := append([]string{"serve", "--providers", config, "--addr", "127.0.0.1:0",
+		"--data-dir", data, "--log-format", "json", "--ledger-sync", r.sync}, r.flags...)
+	name, args := r.group.command(r.binary, args)
+	return r.start(ctx, append(env, r.env...), name, args...)
 }

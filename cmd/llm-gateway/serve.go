@@ -26,9 +26,9 @@ type settings struct {
 	mostWait     time.Duration // of ready work for a processor; 0: any
 }
 
-// defaultMostWait is far above what a machine with work to do shows, and far below what
-// a client notices.
-const defaultMostWait = 20 * time.Millisecond
+// defaultMostWait is far above what a busy machine shows that keeps up. A call waits
+// about ten times, so that its client waits half a second longer at the edge.
+const defaultMostWait = 50 * time.Millisecond
 
 func newServe(p *program) *cobra.Command {
 	var s settings

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// saturation finds what the gateway sustains, offers several times that, and compares.
+func (o *overload) saturation(ctx context.Context, v *verdict) error {
+	o.rig.ttft = 50 * time.Millisecond
+	if o.cpu > 0 {
+		group, err := cpuGroup(o.cpu)
+		if err != nil {
+			o.say("no limit of its processor (%v): the sender may take it from the gateway", err)
+		}
+		o.rig.group = group
+		defer func() {
+			o.rig.stop()
+			o.rig.group = nil
+			if err := group.remove(); err != nil {
+				o.say("%v", err)
+			}
+		}()
+	}
+	_, gateway, err := o.servers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, sh := range []shape{
+		{name: "whole answers", prompt: 1000, tokens: 40},
+		{name: "streams of 100 chunks", stream: true, prompt: 1000, tokens: 100, gap: 5 * time.Millisecond},
+	} {
+		if err := o.saturate(ctx, v, gateway, &sh); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *overload) saturate(ctx context.Context, v *verdict, gateway *process, sh *shape) error {
+	t, err := sh.target(gateway.base, benchKey)
+	if err != nil {
+		return err
+	}
+	load := func(conns int) *flood { return newFlood(gateway.base, t, conns) }
+	load(32).closed(ctx, 2*time.Second) // warm-up
+	workers, best := 0, 0.0
+	for _, n := range []int{32, 64, 128, 256} { // as many in flight as give most
+		if r := load(n).closed(ctx, 2*time.Second); r.rate() > best {
+			workers, best = n, r.rate()
+		}
+	}
+	var shares []float64
+	var peaks, over []*report
+	for range o.rounds {
+		peak := load(workers).closed(ctx, o.length)
+		flood := load(2000).open(ctx, o.times*peak.rate(), o.length)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		share := flood.rate() / peak.rate()
+		o.say("%s: peak %.0f/s with %d in flight (p99 %s), at %.0f/s offered %.0f/s (p99 %s, sent late %s), %v", sh.name, peak.rate(), workers,
+			at(peak.after, 99), o.times*peak.rate(), flood.rate(), at(flood.after, 99), at(flood.late, 99), flood.failed)
+		shares, peaks, over = append(shares, share), append(peaks, peak), append(over, flood)
+	}
+	slices.Sort(shares)
+	share := shares[len(shares)/2]
+	byP99 := func(a, b *report) int { return int(at(a.after, 99) - at(b.after, 99)) }
+	slices.SortFunc(over, byP99)
+	slices.SortFunc(peaks, byP99)
+	middle := over[len(over)/2]
+	p99, usual := at(middle.after, 99), at(peaks[len(peaks)/2].after, 99)
+	v.add(share >= 0.8, fmt.Sprintf("%s: answered at %.0f times the sustained rate", sh.name, o.times), ">= 80 % of the peak",
+		"%.0f %% (rounds: %.0f to %.0f)", 100*share, 100*shares[0], 100*shares[len(shares)-1])
+	v.add(p99 <= usual+2*time.Second, sh.name+": p99 of what is admitted", "2 s more than at the peak", "%s, at the peak %s (from when a call left; the sender was late by %s)", p99, usual, at(middle.late, 99))
+	return nil
+}
