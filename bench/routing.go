@@ -25,6 +25,8 @@ type study struct {
 	warm      time.Duration
 	out       string // folder of the report; "" for none
 	binary    string
+	late      time.Duration // a run in which the machine was later than this is made again
+	again     int           // times, at most
 }
 
 // runRouting puts the real gateway in front of four providers with a climate of their
@@ -39,6 +41,8 @@ func runRouting(ctx context.Context, args []string, out io.Writer) error {
 	flags.Float64Var(&s.rate, "rate", 400, "requests per second (a tenth of that in simulated time)")
 	flags.DurationVar(&s.warm, "warm", 8*time.Second, "load before anything counts")
 	flags.StringVar(&s.out, "out", "", "folder for the report and its plots")
+	flags.DurationVar(&s.late, "late", 20*time.Millisecond, "make a run again in which load generator or providers were later than this, p99: the machine was busy otherwise")
+	flags.IntVar(&s.again, "again", 2, "how often at most; 0: never")
 	flags.StringVar(&s.binary, "gateway", "", "gateway binary; empty: build it")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -89,16 +93,38 @@ func (s *study) run(ctx context.Context, folder string, out io.Writer) ([]outcom
 	for _, scenario := range s.scenarios {
 		for seed := range s.seeds {
 			for _, policy := range s.policies {
-				r, err := s.play(ctx, folder, scenario, policy, uint64(seed+1))
+				r, err := s.calmly(ctx, folder, scenario, policy, uint64(seed+1), out)
 				if err != nil {
 					return nil, fmt.Errorf("%s, %s, seed %d: %w", scenario.name, policy.name, seed+1, err)
 				}
-				fmt.Fprintf(out, "%-10s seed %d  %-16s %s\n", scenario.name, seed+1, policy.name, r.line())
 				results = append(results, r)
 			}
 		}
+		if err := s.save(results); err != nil { // a study that is ended early leaves what it has
+			return nil, err
+		}
 	}
 	return results, nil
+}
+
+// calmly plays a run again if the machine was too busy to measure anything else, and
+// gives the calmest.
+func (s *study) calmly(ctx context.Context, folder string, sc scenario, p policy, seed uint64, out io.Writer) (outcome, error) {
+	var best outcome
+	for try := range s.again + 1 {
+		r, err := s.play(ctx, folder, sc, p, seed)
+		if err != nil {
+			return r, err
+		}
+		fmt.Fprintf(out, "%-10s seed %d  %-16s %s\n", sc.name, seed, p.name, r.line())
+		if try == 0 || r.late() < best.late() {
+			best = r
+		}
+		if best.late() <= float64(s.late.Milliseconds()) {
+			break
+		}
+	}
+	return best, nil
 }
 
 // policy is a way to route: what providers.json says of it.

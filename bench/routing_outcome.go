@@ -31,11 +31,16 @@ type outcome struct {
 	LoadLate   float64 `json:"load_late_p99_ms"` // how late the generator was, in real time
 	SiteLate   float64 `json:"site_late_p99_ms"` // how late a provider's timer was
 
+	Failures map[string]int `json:"failures,omitempty"` // by what clients were told
+
 	calls    []seen
 	first    []float64 // sorted
 	calm     float64   // p95 of the time to first content before any spell began
 	answered int
 }
+
+// late is how far the machine itself was behind, in real milliseconds.
+func (r *outcome) late() float64 { return max(r.LoadLate, r.SiteLate) }
 
 func (r *outcome) line() string {
 	return fmt.Sprintf("p50 %.2f p95 %.2f p99 %.2f p99.9 %.1f s, %.3f %% answered, %d hedges, %.1f %% extra, %.1f %% wasted, cost %d µ$; gateway %.2f cores, late by %.0f and %.0f ms",
@@ -52,7 +57,12 @@ func (r *outcome) judge(w *weathers, warming int, spells []fakeupstream.Spell, o
 	sum := 0.0
 	for _, c := range r.calls {
 		first := simulatedSeconds(givenUp)
-		if c.err == nil {
+		if c.err != nil {
+			if r.Failures == nil {
+				r.Failures = map[string]int{}
+			}
+			r.Failures[plainly(c.err).Error()]++
+		} else {
 			r.answered++
 			first = simulatedSeconds(c.first)
 		}

@@ -15,16 +15,21 @@ import (
 // first content.
 const lateAllowed = 5
 
-// report prints the tables, and writes them with the plots into the folder that was named.
+// report prints the tables, and saves them.
 func (s *study) report(results []outcome, out io.Writer) error {
-	all := findings(results)
-	text := s.markdown(results, all)
-	if _, err := io.WriteString(out, "\n"+text); err != nil {
+	if _, err := io.WriteString(out, "\n"+s.markdown(results, findings(results))); err != nil {
 		return err
 	}
+	return s.save(results)
+}
+
+// save writes report and plots into the folder that was named.
+func (s *study) save(results []outcome) error {
 	if s.out == "" {
 		return nil
 	}
+	all := findings(results)
+	text := s.markdown(results, all)
 	if err := os.MkdirAll(s.out, 0o755); err != nil {
 		return err
 	}
@@ -42,6 +47,9 @@ func (s *study) report(results []outcome, out io.Writer) error {
 		}
 	}
 	for _, sc := range s.scenarios {
+		if !slices.ContainsFunc(results, func(r outcome) bool { return r.Scenario == sc.name }) {
+			continue
+		}
 		if err := plotShares(filepath.Join(s.out, "ttft-"+sc.name+".svg"), sc, s.policies, results); err != nil {
 			return fmt.Errorf("plotting %s: %w", sc.name, err)
 		}
@@ -70,6 +78,9 @@ func (s *study) markdown(results []outcome, all []finding) string {
 	}
 	b.WriteString("\nMedians of the seeds:\n\n| scenario | policy | TTFT p50 | p95 | p99 | p99.9 | answered % | hedges % | extra attempts % | wasted cost % | bill |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, sc := range s.scenarios {
+		if len(triosOf(results, sc.name)) == 0 {
+			continue
+		}
 		for _, p := range s.policies {
 			s.row(&b, sc.name, p.name, results)
 		}
@@ -106,7 +117,7 @@ func (s *study) machine(results []outcome) string {
 	for i := range results {
 		r := &results[i]
 		cpu, load, site = max(cpu, r.GatewayCPU), max(load, r.LoadLate), max(site, r.SiteLate)
-		if max(r.LoadLate, r.SiteLate) > lateAllowed {
+		if r.late() > lateAllowed {
 			busy++
 		}
 	}

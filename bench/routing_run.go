@@ -84,7 +84,8 @@ func (s *study) play(ctx context.Context, folder string, sc scenario, p policy, 
 	}
 	env := append(os.Environ(), "BENCH_API_KEY=none", "GATEWAY_API_KEYS=", "LLM_PROVIDER=auto", "LOG_LEVEL=info")
 	gateway, err := start(ctx, env, s.binary, "serve", "--providers", config, "--addr", "127.0.0.1:0",
-		"--data-dir", filepath.Join(home, "data"), "--log-format", "json", "--ledger-sync", "normal")
+		"--data-dir", filepath.Join(home, "data"), "--log-format", "json", "--ledger-sync", "normal",
+		"--overload-wait", "0", "--memory-budget", "0") // routing is measured, not what else a busy machine makes it refuse
 	if err != nil {
 		return outcome{}, err
 	}
