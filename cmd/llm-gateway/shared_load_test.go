@@ -117,8 +117,8 @@ func TestOneRetryAfterSendsAllToTheNextProvider(t *testing.T) {
 // A provider takes 32 calls at once, says so nowhere, and answers 429 to each above. The
 // gateway finds that out and keeps it busy, without being refused all the time.
 func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
-	const places, agents, service = 32, 500, 100 * time.Millisecond
-	const learning, measured = 5 * time.Second, 3 * time.Second
+	const places, agents, service = 32, 500, 200 * time.Millisecond
+	const learning, measured = 8 * time.Second, 3 * time.Second
 	var inFlight, refused, served, counted atomic.Int64
 	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
 		defer inFlight.Add(-1)
