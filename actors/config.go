@@ -54,7 +54,7 @@ type Provider struct {
 	Limits       breaker.Config            // of each model; Rand and Pace are filled in
 	ByModel      map[string]breaker.Config // replaces Limits for a model by its wire name
 	TTFT         time.Duration             // limit on time to first content; 0: learned
-	Idle         time.Duration             // between chunks; 0: the default of 30 s
+	Idle         time.Duration             // silence in the middle of an answer; 0: learned
 	Timeout      time.Duration             // of a whole attempt; 0: the request's deadline
 	Hedge        string                    // off, auto; "" is auto
 	After        time.Duration             // fixed hedge delay; 0: learned

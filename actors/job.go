@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,7 +126,9 @@ func (j *job) receipt() []gateway.AttemptNote {
 	j.settle()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return append([]gateway.AttemptNote(nil), j.notes...)
+	notes := slices.Clone(j.notes)
+	slices.SortStableFunc(notes, func(a, b gateway.AttemptNote) int { return a.Attempt - b.Attempt }) // they came in as they ended
+	return notes
 }
 
 func (j *job) spent() (gateway.Microcents, bool) {

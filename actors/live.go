@@ -29,6 +29,7 @@ type live struct {
 
 	idle   *time.Timer
 	most   time.Duration // of silence
+	gap    silence       // of who pulls
 	begun  time.Time
 	asked  atomic.Int64 // since when somebody waits for the provider, after begun; 0: nobody does
 	armed  atomic.Bool  // idle will fire
@@ -71,7 +72,7 @@ func (t *tally) add(c *gateway.Chunk) {
 // each chunk: when it fires it looks how long the silence is and comes again if need be.
 func (l *live) watch() {
 	l.begun = time.Now()
-	l.most = l.attempt.sys.idle(l.attempt.model.Provider)
+	l.most, l.gap.worth = l.attempt.sys.idle(l.attempt.model), l.attempt.sys.cfg.Times.LongGap()
 	l.idle = time.AfterFunc(time.Hour, l.look)
 	l.idle.Stop()
 }
@@ -108,13 +109,18 @@ func (l *live) arm(d time.Duration) {
 
 // ask pulls from the provider under the limit on silence and the request's deadline.
 func (l *live) ask() (gateway.Chunk, error) {
-	asked := max(int64(time.Since(l.begun)), 1)
+	asked := max(int64(time.Since(l.begun)-l.gap.soFar), 1)
 	l.asked.Store(asked)
 	if !l.armed.Load() {
 		l.arm(l.left(asked))
 	}
 	c, err := l.stream.Next()
 	l.asked.Store(0)
+	if waited := time.Since(l.begun) - time.Duration(asked); err == nil {
+		l.gap.heard(&c, waited)
+	} else if !errors.Is(err, io.EOF) {
+		l.gap.broke(waited)
+	}
 	return c, err
 }
 
@@ -286,6 +292,7 @@ func (l *live) stop() {
 	l.closed.Do(func() {
 		l.idle.Stop()
 		l.stream.Close()
+		l.attempt.sys.gaps.add(l.attempt.model, time.Now(), l.gap.short, l.gap.long)
 		l.attempt.cancel(nil)
 	})
 }

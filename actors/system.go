@@ -34,6 +34,7 @@ type System struct {
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
 	affinity affinity
+	gaps     gapBook
 	yards    yardsticks
 	lengths  lengths
 	crowd    crowd
@@ -48,6 +49,7 @@ func Start(cfg Config) (*System, error) {
 	}
 	cfg.defaults()
 	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{})}
+	s.gaps.times = &s.cfg.Times
 	random := cfg.Rand
 	if random == nil {
 		random = rand.Float64
@@ -114,12 +116,12 @@ func (s *System) gatesOf(provider string) *gates {
 	return nil
 }
 
-// idle is the limit on silence between chunks of a provider.
-func (s *System) idle(provider string) time.Duration {
-	if p := s.byName[provider]; p != nil && p.Idle > 0 {
+// idle is the limit on silence in the middle of a model's answer.
+func (s *System) idle(m *gateway.Model) time.Duration {
+	if p := s.byName[m.Provider]; p != nil && p.Idle > 0 {
 		return p.Idle
 	}
-	return 30 * time.Second
+	return s.gaps.limit(m, time.Now())
 }
 
 // Route serves one request: it returns the one answer or the one error, an

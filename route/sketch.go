@@ -65,12 +65,15 @@ func (s *sketch) drop(i int) {
 	s.count[i], s.total[i] = [buckets]uint32{}, 0
 }
 
-func (s *sketch) add(now time.Time, d time.Duration) {
-	i, b := s.roll(now), bucketOf(d)
-	s.count[i][b]++
-	s.total[i]++
-	s.sum[b]++
-	s.n++
+func (s *sketch) add(now time.Time, d time.Duration) { s.many(now, d, 1) }
+
+// many adds a duration so many times.
+func (s *sketch) many(now time.Time, d time.Duration, times int) {
+	i, b, n := s.roll(now), bucketOf(d), uint32(times)
+	s.count[i][b] += n
+	s.total[i] += n
+	s.sum[b] += n
+	s.n += n
 }
 
 // quantile is the q-quantile of the window and the number of samples behind it.

@@ -16,6 +16,8 @@ type Times struct {
 	LimitMost      time.Duration
 	LimitCold      time.Duration
 	LimitExtended  time.Duration // while everything affordable is slow
+	IdleLeast      time.Duration // bounds of the learned limit on silence in the middle of an answer
+	IdleMost       time.Duration // also while nothing is known
 	OutcomeAge     time.Duration // of the outcomes that demote
 	DemoteFor      time.Duration // first rest of a demoted model, doubling
 	DemoteAtMost   time.Duration
@@ -41,7 +43,7 @@ func Default() Times {
 		LiveWindow: time.Minute, LongWindow: 5 * time.Minute, BaselinePeriod: 30 * time.Second,
 		HedgeLeast: 200 * time.Millisecond, HedgeMost: 8 * time.Second, HedgeCold: 3 * time.Second, HedgeGiveUp: 20 * time.Second,
 		LimitLeast: 4 * time.Second, LimitMost: 20 * time.Second, LimitCold: 20 * time.Second, LimitExtended: 30 * time.Second,
-		OutcomeAge: time.Minute, DemoteFor: 5 * time.Second, DemoteAtMost: 40 * time.Second, Rebaseline: 10 * time.Minute, MoveSpread: 500 * time.Millisecond,
+		IdleLeast: 10 * time.Second, IdleMost: 30 * time.Second, OutcomeAge: time.Minute, DemoteFor: 5 * time.Second, DemoteAtMost: 40 * time.Second, Rebaseline: 10 * time.Minute, MoveSpread: 500 * time.Millisecond,
 		Quick: time.Second, RetryPause: 50 * time.Millisecond, QueueAtMost: 10 * time.Second, PreferWait: 200 * time.Millisecond,
 		HedgeShare: 0.05, HedgeBurst: 20, RetryShare: 0.2, RetryLeast: 3, PriceRatio: 5, DemoteShare: 0.4, RestoreShare: 0.15,
 	}
@@ -51,7 +53,7 @@ func Default() Times {
 func (t Times) Scaled(f float64) Times {
 	for _, d := range []*time.Duration{
 		&t.LiveWindow, &t.LongWindow, &t.BaselinePeriod, &t.HedgeLeast, &t.HedgeMost, &t.HedgeCold, &t.HedgeGiveUp,
-		&t.LimitLeast, &t.LimitMost, &t.LimitCold, &t.LimitExtended, &t.OutcomeAge, &t.DemoteFor, &t.DemoteAtMost, &t.Rebaseline,
+		&t.LimitLeast, &t.LimitMost, &t.LimitCold, &t.LimitExtended, &t.IdleLeast, &t.IdleMost, &t.OutcomeAge, &t.DemoteFor, &t.DemoteAtMost, &t.Rebaseline,
 		&t.MoveSpread, &t.Quick, &t.RetryPause, &t.QueueAtMost, &t.PreferWait,
 	} {
 		*d = time.Duration(float64(*d) * f)
