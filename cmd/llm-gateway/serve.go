@@ -22,7 +22,8 @@ type settings struct {
 	drainTimeout time.Duration
 	drainDelay   time.Duration
 	insecure     bool
-	memory       string        // auto, 0 or a size
+	memory       string // auto, 0 or a size
+	admin        adminSettings
 	mostWait     time.Duration // of ready work for a processor; 0: any
 }
 
@@ -45,6 +46,7 @@ func newServe(p *program) *cobra.Command {
 	f.StringVar(&s.addr, "addr", "127.0.0.1", "where to listen: host, :port or host:port; the port is PORT or "+defaultPort)
 	f.BoolVar(&s.insecure, "insecure-public-without-keys", false, "listen where others can reach it without asking for a key")
 	dataFlag(cmd, &s.dataDir)
+	adminFlags(cmd, &s.admin)
 	f.StringVar(&s.ledgerSync, "ledger-sync", "normal", "what a ledger row survives: normal (a killed process) or full (a power loss too, at a disk flush per group)")
 	f.StringVar(&s.ledgerError, "on-ledger-error", "allow", "while the books cannot be written: allow those without a budget, or refuse everybody")
 	f.StringVar(&s.logFormat, "log-format", "json", "json or text")
@@ -92,9 +94,17 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return errors.Join(err, kept.Close())
 	}
+	adminListener, err := p.listenAdmin(ctx, s.admin, addr)
+	if err != nil {
+		listener.Close()
+		return errors.Join(err, kept.Close())
+	}
 	gw, err := assemble(parts{config: config, keys: keys, kept: kept, log: log, dataDir: s.dataDir, sync: s.ledgerSync, refuseAll: s.ledgerError == "refuse", memory: memory, mostWait: s.mostWait})
 	if err != nil {
 		listener.Close()
+		if adminListener != nil {
+			adminListener.Close()
+		}
 		return err
 	}
 	for _, left := range config.leftOut {
@@ -103,6 +113,17 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "providers", config.providers, "keys", keys.Asked(), "version", version())
 	life := gw.lifecycle(log)
 	life.timeout, life.delay = s.drainTimeout, s.drainDelay
+	if adminListener != nil {
+		server, where, err := p.admin(gw, kept, s.dataDir, s.admin, log)
+		if err != nil {
+			listener.Close()
+			adminListener.Close()
+			gw.system.Stop(ctx)
+			return errors.Join(err, gw.close())
+		}
+		log.Info("administration listening", "at", "http://"+adminListener.Addr().String(), "token_in", where)
+		life.beside, life.besideListener = server, adminListener
+	}
 	return life.serveUntil(ctx, p.hurry, listener)
 }
 

@@ -21,7 +21,10 @@ type lifecycle struct {
 	stopRouting func(ctx context.Context)
 	// closeBooks writes what is left and closes the store.
 	closeBooks func() error
-	log        *slog.Logger
+	// beside is the administration; it serves until the books are closed. Nil: none.
+	beside         *http.Server
+	besideListener net.Listener
+	log            *slog.Logger
 }
 
 // newServer makes the server. There is no write timeout, since a stream may last; the
@@ -42,6 +45,10 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 func (l *lifecycle) serveUntil(ctx, hurry context.Context, listener net.Listener) error {
 	served := make(chan error, 1)
 	go func() { served <- l.server.Serve(listener) }() // ends with Shutdown or Close
+	if l.beside != nil {
+		go l.beside.Serve(l.besideListener) // ends with Close
+		defer l.beside.Close()
+	}
 	l.ready(true)
 	select {
 	case err := <-served:
