@@ -279,6 +279,9 @@ func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, e
 		}
 		ev.running.asked.Store(&req.Model)
 	}
+	if err := s.enterRun(c, req); err != nil {
+		return nil, err
+	}
 	answer, err := s.router.Route(c.Request.Context(), req)
 	if err == nil && ev.running != nil {
 		ev.running.by.Store(&gateway.Model{Provider: answer.Provider, Name: answer.Model})

@@ -48,6 +48,9 @@ func (s *Server) request0(c *gin.Context) (*gateway.Request, *gateway.Error) {
 	if err == nil {
 		req.Tags, err = readTags(c.GetHeader("x-gateway-tags"))
 	}
+	if err == nil {
+		err = s.readRun(c.Request.Header, req)
+	}
 	if ev.caller != nil {
 		ev.caller.sign(req)
 	}

@@ -30,8 +30,16 @@ type wide struct {
 	cost       gateway.Microcents
 	kind       gateway.Kind
 	err        *gateway.Error
+	ends       []func()
 	hold       hold // of the memory budget
 	quiet      bool // no line of its own
+}
+
+// end lets go of what bounded the request.
+func (ev *wide) end() {
+	for _, end := range ev.ends {
+		end()
+	}
 }
 
 const eventKey = "event"
@@ -59,6 +67,7 @@ func (s *Server) observe(c *gin.Context) {
 		h["X-Request-Id"] = []string{ev.client}
 	}
 	defer s.line(c, ev)
+	defer ev.end()
 	defer s.recovered(c, ev)
 	c.Next()
 }

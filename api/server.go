@@ -45,6 +45,8 @@ type Config struct {
 	// MostWait is how long ready work may wait for a processor before requests are
 	// refused, those of the busiest keys first. 0: none is refused for that.
 	MostWait time.Duration
+	// Runs are the agents' runs; nil: none are kept.
+	Runs Runs
 }
 
 // Server is the edge as an http.Handler.
@@ -121,6 +123,8 @@ func (s *Server) routes() {
 		g.GET("/spend", s.spend)
 		g.GET("/providers", s.providers)
 		g.GET("/requests/:id", s.request)
+		g.GET("/runs/:id", s.run)
+		g.DELETE("/runs/:id", s.stopRun)
 	}
 	e.POST("/v1/messages", s.authenticate, s.admit, s.limit, s.converse(&messagesDialect))
 	e.POST("/v1/messages/count_tokens", s.authenticate, s.admit, s.countMessages)

@@ -100,7 +100,7 @@ func (a *Accounts) endLocked(h gateway.Hold, m money) (bool, []watched) {
 		return false, nil
 	}
 	delete(a.active, id)
-	if m.spent > h.Amount {
+	if m.spent > h.Amount && h.Amount > 0 {
 		a.counts.Exceeded++
 	}
 	m.held = -h.Amount

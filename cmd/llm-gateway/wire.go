@@ -107,13 +107,29 @@ func assemble(p parts) (gw *assembled, err error) {
 	if gw.system, err = actors.Start(system); err != nil {
 		return nil, err
 	}
-	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log, Memory: p.memory, MostWait: p.mostWait}, gw.system, p.config.models, gw.store)
+	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log, Memory: p.memory, MostWait: p.mostWait,
+		Runs: runs{ledger.NewRuns(gw.books, gw.store.Run), gw.system}}, gw.system, p.config.models, gw.store)
 	if err != nil {
 		gw.system.Stop(context.Background())
 		return nil, err
 	}
 	gw.edge.SetReady(false)
 	return gw, nil
+}
+
+// runs joins what the books know of runs with what runs of them now.
+type runs struct {
+	*ledger.Runs
+	system *actors.System
+}
+
+// Stop ends a run and its requests in flight.
+func (r runs) Stop(ctx context.Context, key, run string, err *gateway.Error) (bool, error) {
+	known, failed := r.Runs.Stop(ctx, key, run)
+	if known {
+		r.system.EndRun(key, run, err)
+	}
+	return known, failed
 }
 
 // close writes the rows that are left and closes the books.
