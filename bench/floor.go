@@ -71,13 +71,22 @@ func forward(c *gin.Context, client *http.Client, url string) {
 	}
 }
 
+// narrow bounds what the kernel keeps for a client that does not read, so that writes
+// stop when it does, and not megabytes later.
+func narrow(ctx context.Context, c net.Conn) context.Context {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(64 << 10)
+	}
+	return ctx
+}
+
 // listen serves until ctx ends and says on out where.
 func listen(ctx context.Context, addr string, handler http.Handler, out io.Writer) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: narrow}
 	fmt.Fprintf(out, "listening on http://%s\n", l.Addr())
 	stopped := context.AfterFunc(ctx, func() { server.Close() })
 	defer stopped()

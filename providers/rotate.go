@@ -36,10 +36,19 @@ func newTransport() *transport {
 		sessions: tls.NewLRUClientSessionCache(256),
 	}
 	t.direct = &direct{dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return t.dialer.DialContext(ctx, network, addr)
+		conn, err := t.dialer.DialContext(ctx, network, addr)
+		if tcp, ok := conn.(*net.TCPConn); ok && err == nil {
+			_ = tcp.SetReadBuffer(receiveBuffer) // without it, a slow client only costs more
+		}
+		return conn, err
 	}}
 	return t
 }
+
+// receiveBuffer is how much of an answer may wait for a client that reads slowly: per
+// stream in HTTP/2, and per connection where each call has its own. By themselves the
+// kernel would keep some megabytes, and Go four.
+const receiveBuffer = 64 << 10
 
 // plain says whether a URL is reached directly.
 func (t *transport) plain(u *neturl.URL) bool {
@@ -82,6 +91,7 @@ func (t *transport) make() *http.Transport {
 		DisableCompression:  true,
 		WriteBufferSize:     4 << 10,
 		ReadBufferSize:      4 << 10,
+		HTTP2:               &http.HTTP2Config{MaxReceiveBufferPerStream: receiveBuffer},
 	}
 }
 

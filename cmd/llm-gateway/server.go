@@ -35,8 +35,21 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnContext:       narrow,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+}
+
+// sendBuffer bounds what the kernel keeps for a client that does not read. Left to
+// itself it grows to megabytes, and all that while a provider is read that nobody hears.
+const sendBuffer = 64 << 10
+
+// narrow gives a new connection a send buffer of a fixed size.
+func narrow(ctx context.Context, c net.Conn) context.Context {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // a connection that is gone already says so on its first read
+	}
+	return ctx
 }
 
 // serveUntil serves on l until ctx ends, then stops everything in order: readiness
