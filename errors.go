@@ -111,6 +111,7 @@ type AttemptNote struct {
 	Reason       string        // why it failed, safe for the client
 	Cost         Microcents
 	Estimated    bool
+	Downgrade    string // what of the conversation's opaque state it was asked without; "" for nothing
 }
 
 // Error reads "deepseek: unavailable: 503: text".

@@ -26,6 +26,8 @@ type Model struct {
 
 	// Upstream says how the model is asked for an answer.
 	Upstream StreamChoice
+	// ReasoningBack says that the model must be given back its reasoning of earlier turns.
+	ReasoningBack bool
 	// Dimensions of an embedding model's vectors; 0: not known.
 	Dimensions int
 }

@@ -42,6 +42,7 @@ type Request struct {
 	Messages    int
 	Prefix      uint64 // hash of what the prompt begins with, the same in each turn of a conversation; 0: not known
 	MaxTokens   int    // 0: the client did not say
+	Loop        Loop   // of tool calls, that the request is a step of
 	Stateful    bool   // has effects or state at a provider: never raced or moved
 	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
 
@@ -86,6 +87,15 @@ func (r *Request) Chat() (*Chat, error) {
 		r.chat, r.err = r.Decode(r.Raw)
 	})
 	return r.chat, r.err
+}
+
+// Loop is what a request tells of the tool loop that it goes on with. It stays with the
+// provider that made its opaque state, as long as that can be had.
+type Loop struct {
+	Calls []string // ids of the calls that were answered since the user last spoke
+	// Maker and Model are those of the state that the client hands back (see Thinking); ""
+	// if it hands none back.
+	Maker, Model string
 }
 
 // Options are what a client may choose per request by header.

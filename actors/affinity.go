@@ -12,6 +12,7 @@ import (
 // then holds the prompt in its cache: the next turn is cheaper there. It is bounded by
 // turning over two generations.
 type affinity struct {
+	life       time.Duration // 0: cacheLife
 	mu         sync.Mutex
 	young, old map[conversation]held
 	turned     time.Time
@@ -45,6 +46,13 @@ func conversationOf(req *gateway.Request) (conversation, bool) {
 	return c, (c.session != "" || c.prefix != 0) && req.Embed == nil
 }
 
+func (a *affinity) lives() time.Duration {
+	if a.life > 0 {
+		return a.life
+	}
+	return cacheLife
+}
+
 func (a *affinity) find(c conversation, now time.Time) (held, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,7 +60,7 @@ func (a *affinity) find(c conversation, now time.Time) (held, bool) {
 	if !ok {
 		h, ok = a.old[c]
 	}
-	if !ok || now.Sub(h.at) >= cacheLife {
+	if !ok || now.Sub(h.at) >= a.lives() {
 		return held{}, false
 	}
 	return h, true
@@ -61,7 +69,7 @@ func (a *affinity) find(c conversation, now time.Time) (held, bool) {
 func (a *affinity) keep(c conversation, h held) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.young == nil || len(a.young) >= conversationMost || h.at.Sub(a.turned) > cacheLife {
+	if a.young == nil || len(a.young) >= conversationMost || h.at.Sub(a.turned) > a.lives() {
 		a.old, a.young, a.turned = a.young, make(map[conversation]held), h.at
 	}
 	a.young[c] = h

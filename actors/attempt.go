@@ -45,10 +45,11 @@ type attempt struct {
 	expiry  *time.Timer // of that wait, or of the one for its budgets
 	gate    *breaker.Gate
 
-	mu   sync.Mutex
-	sent bool
-	rate *gateway.RateInfo
-	once sync.Once
+	mu        sync.Mutex
+	sent      bool
+	rate      *gateway.RateInfo
+	downgrade string // what of the conversation's state the adapter left out
+	once      sync.Once
 }
 
 // win is what the router tells the attempt that has the client.
@@ -205,9 +206,10 @@ func (a *attempt) call() *gateway.Call {
 	}
 	return &gateway.Call{
 		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: most, Prefill: a.prefill(),
-		OnReady: a.setOut,
-		OnSent:  func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
-		OnRate:  func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
+		OnReady:     a.setOut,
+		OnSent:      func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
+		OnRate:      func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
+		OnDowngrade: func(what string) { a.mu.Lock(); a.downgrade = what; a.mu.Unlock() },
 	}
 }
 

@@ -20,7 +20,8 @@ const countWait = 10 * time.Second
 // first. counted is false for an estimate: that provider cannot count, or did not
 // answer. Its error is the client's own or that of its model's name, an *gateway.Error.
 func (s *System) CountTokens(ctx context.Context, req *gateway.Request) (tokens int, counted bool, err error) {
-	cands, rules, refusal := s.plan(req, time.Now())
+	now := time.Now()
+	cands, rules, refusal := s.plan(req, s.makerOf(req, now), now)
 	if refusal != nil {
 		return 0, false, refusal
 	}

@@ -41,6 +41,7 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		entry := a.entry(t, err, winner, now)
 		a.job.note(a.line(&entry, err))
 		if entry.Winner {
+			a.sys.keepLoop(a.job.req, a.model, t, now)
 			if entry.Source == gateway.UsageReported {
 				a.sys.lengths.saw(a.model, a.job.req, entry.Usage.Output)
 			}
@@ -186,6 +187,11 @@ func (a *attempt) line(e *gateway.Entry, err *gateway.Error) gateway.AttemptNote
 	}
 	if err != nil {
 		n.Reason = err.Message
+	}
+	if n.Downgrade = a.job.maker.leftOut(a.model); n.Downgrade == "" {
+		a.mu.Lock()
+		n.Downgrade = a.downgrade
+		a.mu.Unlock()
 	}
 	return n
 }

@@ -20,7 +20,9 @@ type job struct {
 	cands []route.Candidate
 	begun time.Time
 
-	waited  bool   // for room in its budgets; the ledger actor's own
+	waited bool  // for room in its budgets; the ledger actor's own
+	maker  maker // of the state of its tool loop
+
 	prefill string // what a broken stream had already sent; set on the job that resumes it
 
 	walk    *route.Walk

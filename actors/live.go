@@ -43,6 +43,9 @@ type tally struct {
 	text   gateway.TokenCount // of text, reasoning and tool calls seen
 	bytes  int                // of the same
 	finish string
+	calls  []string // ids of tool calls
+	signed bool     // came with state that only its maker can read
+	mused  bool     // came with reasoning, which some models must be given back
 }
 
 func (t *tally) add(c *gateway.Chunk) {
@@ -50,7 +53,13 @@ func (t *tally) add(c *gateway.Chunk) {
 	t.text.Add(c.Text)
 	t.text.Add(c.Refusal)
 	t.bytes += len(c.Reasoning) + len(c.Text) + len(c.Refusal)
+	t.signed = t.signed || len(c.Thinking) > 0
+	t.mused = t.mused || c.Reasoning != ""
 	for i := range c.Tools {
+		if c.Tools[i].ID != "" {
+			t.calls = append(t.calls, c.Tools[i].ID)
+		}
+		t.signed = t.signed || c.Tools[i].Signature != ""
 		t.text.Add(c.Tools[i].Name)
 		t.text.Add(c.Tools[i].Arguments)
 		t.bytes += len(c.Tools[i].Name) + len(c.Tools[i].Arguments)

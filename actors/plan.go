@@ -9,7 +9,7 @@ import (
 
 // plan makes the candidates and rules of a request. It runs in the handler's
 // goroutine, from what never changes.
-func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, route.Rules, *gateway.Error) {
+func (s *System) plan(req *gateway.Request, from maker, now time.Time) ([]route.Candidate, route.Rules, *gateway.Error) {
 	resolve := s.cfg.Catalog.Resolve
 	if req.Embed != nil {
 		resolve = s.cfg.Catalog.ResolveEmbedding
@@ -34,7 +34,11 @@ func (s *System) plan(req *gateway.Request, now time.Time) ([]route.Candidate, r
 			stay(req, cands, cache, s.cfg.Times.PriceRatio)
 		}
 	}
+	inLoop := from != (maker{}) && stayInLoop(cands, from)
 	rules := s.rules(req, &cands[0], prompt, now)
+	if inLoop { // only a failure moves it: a race or a move would lose the state for nothing
+		rules.Hedgeable, rules.Demote = false, false
+	}
 	untilWhole(&rules, cands)
 	if pinned || req.Embed != nil {
 		rules.Hedgeable = rules.Hedgeable && !pinned && req.Embed == nil

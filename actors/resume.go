@@ -32,7 +32,7 @@ func (s *script) resumable() bool { return s != nil && !s.other }
 func (s *System) resume(l *live, broke *gateway.Error) *resumed {
 	old := l.attempt.job
 	text := l.script.text.String()
-	j := &job{ctx: old.ctx, req: old.req, begun: old.begun, rules: old.rules, parent: root(old), prefill: text, reply: make(chan result, 1)}
+	j := &job{ctx: old.ctx, req: old.req, begun: old.begun, maker: old.maker, rules: old.rules, parent: root(old), prefill: text, reply: make(chan result, 1)}
 	for i, c := range old.cands {
 		if i != l.attempt.cand {
 			j.cands = append(j.cands, c)

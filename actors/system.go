@@ -35,6 +35,7 @@ type System struct {
 	inFlight atomic.Int64
 	affinity affinity
 	gaps     gapBook
+	loops    affinity // by tool call
 	yards    yardsticks
 	lengths  lengths
 	crowd    crowd
@@ -48,7 +49,7 @@ func Start(cfg Config) (*System, error) {
 		return nil, errors.New("actors: catalog, books and estimate are required")
 	}
 	cfg.defaults()
-	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{})}
+	s := &System{cfg: cfg, log: cfg.Log, byName: map[string]*Provider{}, started: make(chan struct{}), loops: affinity{life: loopLife}}
 	s.gaps.times = &s.cfg.Times
 	random := cfg.Rand
 	if random == nil {
@@ -137,11 +138,12 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 		return nil, refusal
 	}
 	now := time.Now()
-	cands, rules, refusal := s.plan(req, now)
+	from := s.makerOf(req, now)
+	cands, rules, refusal := s.plan(req, from, now)
 	if refusal != nil {
 		return nil, refusal
 	}
-	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, reply: make(chan result, 1)}
+	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, maker: from, reply: make(chan result, 1)}
 	s.crowd.join(j)
 	answer, failure := s.await(j)
 	if failure != nil || answer.Stream == nil {

@@ -263,6 +263,10 @@ func appendReceipt(b []byte, notes []gateway.AttemptNote) []byte {
 			b = append(b, `,"why":`...)
 			b = appendString(b, n.Reason)
 		}
+		if n.Downgrade != "" {
+			b = append(b, `,"downgrade":`...)
+			b = appendString(b, n.Downgrade)
+		}
 		b = appendInt(b, `,"cost_microcents":`, int(n.Cost))
 		b = append(b, `,"estimated":`...)
 		b = strconv.AppendBool(b, n.Estimated)

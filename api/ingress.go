@@ -249,6 +249,16 @@ func scanMessage(m string, req *gateway.Request, usual *bool) (role string, err 
 			spoken = true
 			role, err = scanRole(gjson.Parse(text).Str, req)
 			*usual = *usual && role != "developer" && role != "function"
+			if role == "user" { // what comes now is another loop
+				req.Loop = gateway.Loop{}
+			}
+		case "thinking_blocks":
+			*usual = false
+			if last := gjson.Get(text, "@reverse.0"); last.Exists() {
+				req.Loop.Maker, req.Loop.Model = or(last.Get("maker").Str, nativeMessages), last.Get("model").Str
+			}
+		case "tool_call_id":
+			req.Loop.Calls = append(req.Loop.Calls, gjson.Parse(text).Str)
 		case "content":
 			err = scanContent(text, req)
 		case "tool_calls":
@@ -257,7 +267,7 @@ func scanMessage(m string, req *gateway.Request, usual *bool) (role string, err 
 			}
 			req.PromptBytes += len(text)
 			*usual = *usual && !strings.Contains(text, "extra_content") && !strings.Contains(text, `\u`)
-		case "name", "tool_call_id", "refusal":
+		case "name", "refusal":
 		default:
 			*usual = false
 		}

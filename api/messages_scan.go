@@ -292,7 +292,12 @@ func (s *messagesScan) turn(m gjson.Result) *gateway.Error {
 	if content.Type != gjson.String && !content.IsArray() {
 		return field("messages", "%s.content: Field required", s.at())
 	}
-	return s.content(content, s.at()+".content")
+	calls := len(s.req.Loop.Calls)
+	err := s.content(content, s.at()+".content")
+	if m.Get("role").Str == "user" && len(s.req.Loop.Calls) == calls {
+		s.req.Loop = gateway.Loop{} // the user speaks: what comes now is another loop
+	}
+	return err
 }
 
 func (s *messagesScan) content(content gjson.Result, where string) *gateway.Error {
@@ -322,6 +327,10 @@ func (s *messagesScan) block(b gjson.Result, where string) *gateway.Error {
 		s.req.PromptBytes += len(b.Get("text").Str)
 	case "thinking", "redacted_thinking":
 		s.req.PromptBytes += len(b.Get("thinking").Str)
+		t, _, sealed := gateway.Unseal(b.Get("signature").Str + b.Get("data").Str)
+		if s.req.Loop.Maker, s.req.Loop.Model = t.Maker, t.Model; !sealed {
+			s.req.Loop.Maker = nativeMessages
+		}
 	case "image":
 		s.req.Images++
 		return s.source(b.Get("source"), where, &s.req.Needs.ImageData, &s.req.Needs.ImageURL)
@@ -336,6 +345,7 @@ func (s *messagesScan) block(b gjson.Result, where string) *gateway.Error {
 		if b.Get("tool_use_id").Str == "" {
 			return field("messages", "%s.tool_use_id: Field required", where)
 		}
+		s.req.Loop.Calls = append(s.req.Loop.Calls, b.Get("tool_use_id").Str)
 		return s.content(b.Get("content"), where+".content")
 	case "search_result":
 		return s.content(b.Get("content"), where+".content")
