@@ -142,17 +142,21 @@ func (d *geminiDecoder) signed(m *gateway.Message, signature, call string, signa
 		signatures[call] = signature
 		return
 	case !strings.HasPrefix(signature, carriedBase64):
-		m.Thinking = append(m.Thinking, gateway.Thinking{Maker: "gemini", Signature: signature})
+		m.Thinking = append(m.Thinking, gateway.Thinking{Maker: geminiMaker, Signature: signature})
 		return
 	}
-	raw, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil {
-		return
-	}
-	c, ok := uncarried(string(raw), "")
-	if ok {
+	if c, ok := uncarried(unbased(signature), ""); ok {
 		c.into(m, signatures)
 	}
+}
+
+// unbased is the text inside of a signature of ours; "" if it is damaged.
+func unbased(signature string) string {
+	raw, err := base64.StdEncoding.DecodeString(signature)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
 }
 
 // newID is the id of a call that has none: the same each time the conversation is sent,

@@ -101,6 +101,7 @@ func (s *geminiScan) contents(list gjson.Result) *gateway.Error {
 		}
 		s.req.Messages++
 		s.parts(c, true)
+		s.loop(c)
 		if s.req.Prefix == 0 {
 			s.prefix.WriteString(c.Raw)
 			if c.Get("role").Str != "model" { // as with messages: the part that stays
@@ -109,6 +110,30 @@ func (s *geminiScan) contents(list gjson.Result) *gateway.Error {
 		}
 	}
 	return nil
+}
+
+// loop follows the tool loop: the calls that are answered, and who made the state that
+// is handed back. When the user speaks, another begins.
+func (s *geminiScan) loop(c gjson.Result) {
+	answers := 0
+	for _, p := range partsOf(c) {
+		if f := either(p, "functionResponse", "function_response"); f.IsObject() {
+			answers++
+			if id := f.Get("id").Str; id != "" {
+				s.req.Loop.Calls = append(s.req.Loop.Calls, id)
+			}
+		}
+		switch signature := partSignature(p); {
+		case signature == "" || signature == unsignedCall:
+		case strings.HasPrefix(signature, carriedBase64):
+			s.req.Loop.Maker, s.req.Loop.Model = makerOf(unbased(signature))
+		default:
+			s.req.Loop.Maker, s.req.Loop.Model = geminiMaker, ""
+		}
+	}
+	if c.Get("role").Str != "model" && answers == 0 {
+		s.req.Loop = gateway.Loop{}
+	}
 }
 
 // partsOf is the list of parts of a content; a single one may stand for the list.

@@ -198,7 +198,11 @@ func TestGeminiStreamCutAtEveryChunk(t *testing.T) {
 }
 
 func TestGeminiStateGoesRound(t *testing.T) {
-	check := func(chunks []gateway.Chunk, want gateway.Message) {
+	type turn struct {
+		gateway.Message
+		Loop string
+	}
+	check := func(chunks []gateway.Chunk, want turn) {
 		t.Helper()
 		got, _ := geminiStreamed(t, "?alt=sse", chunks, io.EOF)
 		streamed := `{"role":"model","parts":[`
@@ -220,6 +224,9 @@ func TestGeminiStateGoesRound(t *testing.T) {
 			if !reflect.DeepEqual(m.Thinking, want.Thinking) || !reflect.DeepEqual(m.ToolCalls, want.ToolCalls) {
 				t.Errorf("%+v\nwant %+v\nof %s", m, want, next)
 			}
+			if maker := or(want.Loop, "gemini"); len(got.Calls) > 0 && (req.Loop.Maker != maker || len(req.Loop.Calls) != 2) {
+				t.Errorf("the loop is %+v, want %s", req.Loop, maker)
+			}
 			if strings.Contains(string(req.Raw), carriedBase64) {
 				t.Errorf("Gemini would be sent %s", req.Raw)
 			}
@@ -230,10 +237,10 @@ func TestGeminiStateGoesRound(t *testing.T) {
 		{Tools: []gateway.ToolDelta{{Index: 1, ID: "b", Name: "f", Arguments: "{}"}}}, finished(gateway.FinishToolCalls)}
 	called := []gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}", Signature: "Z3M="}, {ID: "b", Name: "f", Arguments: "{}"}}
 	thinking := []gateway.Thinking{{Maker: "anthropic", Model: "claude", Text: "hm", Signature: "sig<&>"}, {Maker: "anthropic", Model: "claude", Redacted: "enc"}}
-	check(calls, gateway.Message{ToolCalls: called})
-	check(append([]gateway.Chunk{{Reasoning: "hm"}, {Thinking: thinking}}, calls...), gateway.Message{Thinking: thinking, ToolCalls: called})
-	check([]gateway.Chunk{{Text: "so"}, {Thinking: thinking}, finished(gateway.FinishStop)}, gateway.Message{Thinking: thinking})
-	check([]gateway.Chunk{{Text: "so"}, {Thinking: []gateway.Thinking{{Maker: "gemini", Signature: "Z3M="}}}, finished(gateway.FinishStop)}, gateway.Message{Thinking: []gateway.Thinking{{Maker: "gemini", Signature: "Z3M="}}})
+	check(calls, turn{Message: gateway.Message{ToolCalls: called}})
+	check(append([]gateway.Chunk{{Reasoning: "hm"}, {Thinking: thinking}}, calls...), turn{gateway.Message{Thinking: thinking, ToolCalls: called}, "anthropic"})
+	check([]gateway.Chunk{{Text: "so"}, {Thinking: thinking}, finished(gateway.FinishStop)}, turn{Message: gateway.Message{Thinking: thinking}})
+	check([]gateway.Chunk{{Text: "so"}, {Thinking: []gateway.Thinking{{Maker: "gemini", Signature: "Z3M="}}}, finished(gateway.FinishStop)}, turn{Message: gateway.Message{Thinking: []gateway.Thinking{{Maker: "gemini", Signature: "Z3M="}}}})
 }
 
 func TestGoogleErrorsAndKeys(t *testing.T) {
@@ -305,4 +312,34 @@ func FuzzDecodeGemini(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The events of a provider of the format make the answer it would have given as one body.
+func TestGeminiEventsJoin(t *testing.T) {
+	events, err := grammar.Events(string(fixture(t, "gemini/stream.text.sse")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chunks []gateway.Chunk
+	for _, ev := range events {
+		chunks = append(chunks, gateway.Chunk{Raw: []byte(ev.Data)})
+	}
+	got := string(joinGemini(nil, chunks))
+	want, streamed := gjson.ParseBytes(fixture(t, "gemini/generate.text.response.json")), ""
+	for _, ev := range events {
+		for _, p := range gjson.Get(ev.Data, "candidates.0.content.parts").Array() {
+			if !p.Get("thought").Bool() {
+				streamed += p.Get("text").Str
+			}
+		}
+	}
+	whole, err := grammar.Gemini("[" + got + "]")
+	if err != nil || whole.Text != streamed || whole.Finish != "STOP" || len(whole.Parts) != len(want.Get("candidates.0.content.parts").Array()) {
+		t.Errorf("%v: %s", err, got)
+	}
+	mixed := []gateway.Chunk{{Raw: []byte(`{"candidates":[{"content":{"role":"model","parts":[{"text":"a","thoughtSignature":"s"},{"text":"b"},{"inlineData":{"data":"x"}}]},"index":0}],"n":1}`)},
+		{Raw: []byte(`{"candidates":[{"content":{"parts":[{"text":"c"}]},"finishReason":"STOP"},{"index":1,"finishReason":"STOP"}],"n":2}`)}}
+	if got := string(joinGemini(nil, mixed)); got != `{"candidates":[{"content":{"role":"model","parts":[{"text":"a","thoughtSignature":"s"},{"text":"b"},{"inlineData":{"data":"x"}},{"text":"c"}]},"index":0,"finishReason":"STOP"},{"index":1,"finishReason":"STOP"}],"n":2}` {
+		t.Errorf("%s", got)
+	}
 }

@@ -227,11 +227,11 @@ func (ch *geminiChoice) signature(own string) string {
 	switch {
 	case s.empty():
 		return own
-	case len(s.Thinking) == 1 && s.Thinking[0].Maker == "gemini" && own == "":
+	case len(s.Thinking) == 1 && s.Thinking[0].Maker == geminiMaker && own == "":
 		return s.Thinking[0].Signature
 	}
 	if own != "" {
-		s.Calls = append(s.Calls, carriedCall{ch.calls[0].ID, own})
+		s.Calls = append(s.Calls, carriedCall{ID: ch.calls[0].ID, Signature: own})
 	}
 	if text := s.sealed(); text != "" {
 		return base64.StdEncoding.EncodeToString([]byte(text))

@@ -201,6 +201,9 @@ func TestResponsesStateComesBack(t *testing.T) {
 		`{"type":"function_call_output","call_id":"a","output":"ok"}], "store":false}`
 	req, chat := scanned(t, body)
 	m := chat.Messages[1]
+	if req.Loop.Maker != "openai" || len(req.Loop.Calls) != 1 {
+		t.Errorf("the loop is %+v", req.Loop)
+	}
 	if len(m.Thinking) != 2 || m.Thinking[0].Signature != "s" || m.Thinking[1].Signature != "gAAAA" || m.ToolCalls[0].Signature != "g" {
 		t.Errorf("%+v", m)
 	}

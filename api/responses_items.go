@@ -276,7 +276,7 @@ func (w *responsesWriter) called(b []byte, d *gateway.ToolDelta) []byte {
 // sign keeps the signature of a call for an item before it, or after it if it comes late.
 func (w *responsesWriter) sign(d *gateway.ToolDelta) {
 	id := or(d.ID, w.open.call.ID)
-	c := carriedCall{ID: id, Signature: d.Signature}
+	c := carriedCall{ID: id, Model: w.head.model, Signature: d.Signature}
 	if w.open.kind == reasoningItem && w.open.state.empty() {
 		w.open.state.Calls = append(w.open.state.Calls, c)
 		return

@@ -50,6 +50,7 @@ type responsesScan struct {
 	req    *gateway.Request
 	pinned bool
 	more   []gjson.Result // lists of tools among the input
+	kept   string         // the last state that was handed back since the user spoke
 }
 
 // advice is what to do instead of a thing that only OpenAI's own API can do.
@@ -118,6 +119,7 @@ func (s *responsesScan) input() *gateway.Error {
 		}
 		return err == nil
 	})
+	s.req.Loop.Maker, s.req.Loop.Model = makerOf(s.kept)
 	if err == nil && s.req.Messages == 0 && !s.pinned {
 		err = field("input", "\"input\" must not be empty.")
 	}
@@ -133,7 +135,9 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 	switch kind {
 	case "", "message":
 		switch item.Get("role").Str {
-		case "user", "assistant", "system", "developer":
+		case "user": // what comes now is another loop
+			s.req.Loop, s.kept = gateway.Loop{}, ""
+		case "assistant", "system", "developer":
 		default:
 			if s.pinned {
 				return nil
@@ -141,12 +145,14 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 			return field("input", "input[%d].role must be user, assistant, system or developer.", at)
 		}
 		return s.content(item.Get("content"), at)
-	case "reasoning":
-		return nil // not part of what is estimated: most of it is not sent on
+	case "reasoning": // not part of what is estimated: most of it is not sent on
+		s.kept = or(item.Get("encrypted_content").Str, s.kept)
+		return nil
 	case "function_call", "custom_tool_call", "local_shell_call":
 		s.req.PromptBytes += len(item.Raw)
 		return nil
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
+		s.req.Loop.Calls = append(s.req.Loop.Calls, resultID(item))
 		return s.content(item.Get("output"), at)
 	}
 	if kind == additionalTools {

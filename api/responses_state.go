@@ -29,6 +29,7 @@ type carriedThinking struct {
 // carriedCall is the signature of one tool call.
 type carriedCall struct {
 	ID        string `json:"i"`
+	Model     string `json:"m,omitempty"`
 	Signature string `json:"s"`
 }
 
@@ -99,6 +100,23 @@ func uncarried(text, summary string) (c carried, ok bool) {
 	}
 	return c, true
 }
+
+// makerOf is who made a state, "" if it is none or damaged.
+func makerOf(state string) (maker, model string) {
+	c, ok := uncarried(state, "")
+	switch n := len(c.Thinking); {
+	case !ok:
+		return "", ""
+	case n > 0:
+		return c.Thinking[n-1].Maker, c.Thinking[n-1].Model
+	case len(c.Calls) > 0:
+		return geminiMaker, c.Calls[0].Model
+	}
+	return "", ""
+}
+
+// geminiMaker marks the signatures that only Gemini can read; no other signs calls.
+const geminiMaker = "gemini"
 
 // into gives a turn back what its maker made. Signatures of calls are noted by the
 // call's id.

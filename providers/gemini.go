@@ -34,9 +34,13 @@ func newGemini(s Settings) (Adapter, error) {
 // Open sends the request. A thought signature that another model or key made is
 // replaced by the sentinel and the request repeated, once.
 func (a *gemini) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
-	chat, err := call.Request.Chat()
-	if err != nil {
-		return nil, err
+	var chat *gateway.Chat
+	var err error
+	relayed := a.relays(call)
+	if !relayed {
+		if chat, err = call.Request.Chat(); err != nil {
+			return nil, err
+		}
 	}
 	resp, err := a.send(ctx, call, chat, false)
 	if err != nil && blamesSignature(err) {
@@ -47,7 +51,7 @@ func (a *gemini) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 	if err != nil {
 		return nil, err
 	}
-	s := &geminiStream{a: a, ctx: ctx, call: call, body: resp.Body}
+	s := &geminiStream{a: a, ctx: ctx, call: call, body: resp.Body, relayed: relayed}
 	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
 		return s.whole()
 	}
@@ -56,7 +60,13 @@ func (a *gemini) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 }
 
 func (a *gemini) send(ctx context.Context, call *gateway.Call, chat *gateway.Chat, sentinel bool) (*http.Response, error) {
-	body, err := a.translate(call, chat, sentinel)
+	var body []byte
+	var err error
+	if chat == nil {
+		body, err = a.relay(call, sentinel)
+	} else {
+		body, err = a.translate(call, chat, sentinel)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +84,12 @@ func blamesSignature(err error) bool {
 
 // geminiStream decodes GenerateContentResponse objects.
 type geminiStream struct {
-	a      *gemini
-	ctx    context.Context
-	call   *gateway.Call
-	events *sseReader
-	body   io.Closer
+	a       *gemini
+	ctx     context.Context
+	call    *gateway.Call
+	events  *sseReader
+	body    io.Closer
+	relayed bool // each event gives one chunk, with its bytes
 
 	queue []gateway.Chunk
 	at    int
@@ -108,6 +119,8 @@ func (s *geminiStream) Next() (gateway.Chunk, error) {
 		}
 		if failure := s.decode(event.Data); failure != nil {
 			s.fail(failure)
+		} else if s.relayed && len(s.queue) > 0 {
+			s.queue[len(s.queue)-1].Raw = event.Data
 		}
 	}
 }
@@ -159,6 +172,9 @@ func (s *geminiStream) whole() (gateway.Stream, error) {
 			s.fail(failure)
 			return nil, failure
 		}
+	}
+	if s.relayed && len(objects) == 1 && len(s.queue) > 0 {
+		s.queue[len(s.queue)-1].Raw, s.queue[len(s.queue)-1].Whole = raw, true
 	}
 	s.events = newSSEReader(bytes.NewReader(nil))
 	if !s.ended {
