@@ -87,7 +87,7 @@ func (p *program) admin(gw *assembled, kept api.KeyStore, dir string, a adminSet
 	if err != nil {
 		return nil, "", err
 	}
-	handler, err := gw.edge.Admin(api.AdminConfig{Token: token, Keys: kept, Pprof: a.pprof})
+	handler, err := gw.edge.Admin(api.AdminConfig{Token: token, Keys: kept, Account: gw.books.Accounts.State, Pprof: a.pprof})
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", where, err)
 	}

@@ -52,9 +52,18 @@ func keptKeys(ctx context.Context, dir string, keys *api.Keys) (*ledger.Keys, er
 // How often changed keys are looked for, and expired ones ended. A change acts within a second.
 const keysEvery = 200 * time.Millisecond
 
+// closeKeys is what ends the use of the file of keys before it is watched.
+func closeKeys(p parts) func() {
+	return func() {
+		if p.kept != nil {
+			p.kept.Close()
+		}
+	}
+}
+
 // watchKeys follows the file of keys until the function that it returns is called, which
 // also closes the file.
-func watchKeys(p parts) (stop func()) {
+func watchKeys(p parts, gw *assembled) (stop func()) {
 	if p.kept == nil {
 		return func() {}
 	}
@@ -65,6 +74,7 @@ func watchKeys(p parts) (stop func()) {
 		p.kept.Watch(ctx, keysEvery, func(keys []gateway.Key, secrets []gateway.Secret) {
 			before := p.keys.Asked()
 			p.keys.Set(keys, secrets)
+			applyBudgets(keys, gw.books.Accounts, gw.system.EndKey)
 			if !before && p.keys.Asked() {
 				p.log.Info("there are client keys now: everybody needs one")
 			}
@@ -94,4 +104,28 @@ func watchKeys(p parts) (stop func()) {
 			p.log.Error("closing the keys", "err", err)
 		}
 	})
+}
+
+// applyBudgets puts the limits of keys and teams in force for accounts that are in use.
+// Where one was lowered below what is spent and held, what runs on it is ended.
+func applyBudgets(keys []gateway.Key, accounts *ledger.Accounts, end func(key string, why *gateway.Error) int) {
+	for i := range keys {
+		k := &keys[i]
+		if !k.Budget.Limited || !k.Revoked.IsZero() {
+			continue
+		}
+		acc := gateway.Account{ID: k.ID, Budget: k.Budget, Clamp: k.Clamp}
+		accounts.Limits(acc)
+		st, err := accounts.State(acc)
+		if err != nil || st.Held == 0 || st.Spent+st.Held+st.Unsure <= k.Budget.Limit {
+			continue // what cannot be read now is read before the next hold
+		}
+		why := gateway.Errorf(gateway.BudgetExceeded, "The budget of %s was lowered below what is spent and held.", k.ID)
+		why.Short = &gateway.Shortage{Account: k.ID, Spent: st.Spent, Held: st.Held + st.Unsure, Limit: k.Budget.Limit}
+		for j := range keys {
+			if keys[j].ID == k.ID || keys[j].Parent == k.ID {
+				end(keys[j].ID, why)
+			}
+		}
+	}
 }

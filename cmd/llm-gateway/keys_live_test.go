@@ -129,6 +129,34 @@ func TestRevokedKeysEndTheirStreams(t *testing.T) {
 	<-up.closed
 }
 
+// A budget that is lowered below what is spent and held ends what runs on it, of a team
+// the streams of its keys.
+func TestLoweredBudgetsEndTheirStreams(t *testing.T) {
+	dir := t.TempDir()
+	keysCmd(t, dir, "create", "--team", "--alias", "red", "--budget", "100")
+	secret := keysCmd(t, dir, "create", "--alias", "a", "--parent", "red")
+	up := newUpstream(t, holds(chunk(roleChunk, "null"), contentChunk("Half")))
+	base := serveGateway(t, configFile(t, entry{name: "one", url: up.URL, price: 1}), nil, "--data-dir", dir)
+	res, err := chatAs(t.Context(), newClient(t), base, secret, `{"stream":true,"max_tokens":100,`+plainAsk[1:])
+	if err != nil || res.StatusCode != 200 {
+		t.Fatal(res, err)
+	}
+	defer res.Body.Close()
+	<-up.holding
+	begun := time.Now()
+	keysCmd(t, dir, "set", "red", "--budget", "0")
+	text, err := io.ReadAll(res.Body)
+	if took := time.Since(begun); err != nil || took > 1200*time.Millisecond {
+		t.Errorf("ended after %v, %v", took, err)
+	}
+	if s := string(text); !strings.Contains(s, "Half") || !strings.Contains(s, "budget_exceeded") || !strings.Contains(s, `"limit":0`) || strings.Contains(s, "[DONE]") {
+		t.Errorf("%s", s)
+	}
+	if code, body := chatStatus(t, newClient(t), base, secret, plainAsk); code != 402 {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
 // Without a key in the environment, one in the store is enough to listen for others.
 func TestStoreKeysOpenTheAddress(t *testing.T) {
 	dir := t.TempDir()

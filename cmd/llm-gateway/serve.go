@@ -110,7 +110,6 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	for _, left := range config.leftOut {
 		log.Info("provider left out", "provider", left.name, "why", left.why)
 	}
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "providers", config.providers, "keys", keys.Asked(), "version", version())
 	life := gw.lifecycle(log)
 	life.timeout, life.delay = s.drainTimeout, s.drainDelay
 	if adminListener != nil {
@@ -124,6 +123,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 		log.Info("administration listening", "at", "http://"+adminListener.Addr().String(), "token_in", where)
 		life.beside, life.besideListener = server, adminListener
 	}
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "providers", config.providers, "keys", keys.Asked(), "version", version())
 	return life.serveUntil(ctx, p.hurry, listener)
 }
 

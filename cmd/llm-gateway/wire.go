@@ -64,7 +64,7 @@ type assembled struct {
 // assemble opens the books and starts the actors. What it has opened is closed again
 // when a later step does not work.
 func assemble(p parts) (gw *assembled, err error) {
-	gw = &assembled{client: providers.NewClient(), watch: watchKeys(p)}
+	gw = &assembled{client: providers.NewClient(), watch: closeKeys(p)}
 	defer func() {
 		if err != nil {
 			gw.watch()
@@ -114,6 +114,7 @@ func assemble(p parts) (gw *assembled, err error) {
 		return nil, err
 	}
 	gw.edge.SetReady(false)
+	gw.watch = watchKeys(p, gw)
 	return gw, nil
 }
 
