@@ -102,6 +102,9 @@ func untilMidnightPacific(at time.Time) time.Duration {
 
 // rateOf reads limits from an answer's headers; nil when there are none.
 func rateOf(header http.Header) *gateway.RateInfo {
+	if !tellsRate(header) {
+		return nil
+	}
 	var found bool
 	window := func(name string) gateway.RateWindow {
 		w := gateway.RateWindow{Limit: -1, Remaining: -1}
@@ -130,6 +133,16 @@ func rateOf(header http.Header) *gateway.RateInfo {
 		return nil
 	}
 	return rate
+}
+
+// tellsRate: most answers of most servers have none of these headers.
+func tellsRate(header http.Header) bool {
+	for name := range header {
+		if strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Anthropic-Ratelimit-") {
+			return true
+		}
+	}
+	return false
 }
 
 func resetIn(text string, header http.Header) time.Duration {

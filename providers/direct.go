@@ -53,6 +53,7 @@ func (d *direct) send(ctx context.Context, u *url.URL, header http.Header, body 
 	}
 	resp, err := c.exchange(ctx, u, header, body, h)
 	if err != nil && c.stale(err) && ctx.Err() == nil {
+		h.ready = nil // has been asked
 		return d.fresh(ctx, addr, u, header, body, h)
 	}
 	return resp, err

@@ -72,6 +72,7 @@ func (a *openAI) whole(ctx context.Context, call *gateway.Call, resp *http.Respo
 	if !s.complete() {
 		return nil, garbled(call, nil)
 	}
+	s.err = io.EOF // after what is in the queue
 	return s, nil
 }
 

@@ -19,10 +19,12 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 				contentParts(chunk, value)
 			} else if value.Type == gjson.String {
 				chunk.Text = owned(value)
+				s.textIs(value)
 			}
 		case "reasoning_content", "reasoning":
 			if value.Type == gjson.String && chunk.Reasoning == "" {
 				chunk.Reasoning = owned(value)
+				s.textIs(value)
 			}
 		case "reasoning_details":
 			details = value
@@ -51,10 +53,7 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 		})
 		chunk.Reasoning = strings.Clone(chunk.Reasoning)
 	}
-	if chunk.Reasoning != "" && s.a.State != nil {
-		state.reasoned = true
-		state.reasoning.WriteString(chunk.Reasoning)
-	}
+	s.reasons(state, chunk)
 }
 
 // contentParts reads content that is a list of text and thinking parts (Mistral).

@@ -32,6 +32,7 @@ type openAIStream struct {
 	counts  gateway.Usage // what usage points to
 	fresh   bool          // the event being read carried usage
 	hasMeta bool
+	alike   alike
 	err     error
 }
 
@@ -71,6 +72,7 @@ func (s *openAIStream) Next() (gateway.Chunk, error) {
 		case string(event.Data) == "[DONE]":
 			s.err = s.end(io.EOF)
 			s.drain()
+		case s.likeTheLast(event.Data):
 		default:
 			if failure := s.decode(event.Data, "delta"); failure != nil {
 				failure.Sent, failure.Usage = true, s.usage
@@ -146,6 +148,7 @@ func (s *openAIStream) decode(data []byte, delta string) *gateway.Error {
 		top = top.Get("0") // Gemini's compat endpoint wraps its errors
 	}
 	s.fresh = false
+	s.alike.text = ""
 	var choices, usage, fault gjson.Result
 	meta := gateway.Meta{}
 	top.ForEach(func(key, value gjson.Result) bool {
@@ -189,6 +192,9 @@ func (s *openAIStream) decode(data []byte, delta string) *gateway.Error {
 		return failure
 	}
 	s.attach(first, meta)
+	if len(s.queue) == first+1 && s.hasMeta && !s.fresh {
+		s.alike.learn(data, &s.queue[first])
+	}
 	return nil
 }
 

@@ -77,12 +77,12 @@ func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL
 	}
 	headers["Content-Type"] = jsonType
 	var began atomic.Bool
-	ready := onceOnly(call.OnReady)
 	client := c.client()
 	if t, ok := client.Transport.(*transport); ok && t.plain(u) {
-		resp, err = t.direct.send(ctx, u, headers, body, hooks{ready: ready, began: func() { began.Store(true) }, sent: call.OnSent})
+		resp, err = t.direct.send(ctx, u, headers, body, hooks{ready: call.OnReady, began: func() { began.Store(true) }, sent: call.OnSent})
 		return resp, began.Load(), err
 	}
+	ready := onceOnly(call.OnReady)
 	var once sync.Once
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteHeaders: func() { began.Store(true) },
