@@ -1,10 +1,8 @@
 package providers
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -61,7 +59,11 @@ func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		return nil, err
 	}
 	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
-		return a.whole(ctx, call, ask, resp)
+		s := newMessagesStream(ctx, a, call, ask, resp.Body)
+		if failure := s.readWhole(resp); failure != nil {
+			return nil, failure
+		}
+		return s, nil
 	}
 	return newMessagesStream(ctx, a, call, ask, resp.Body), nil
 }
@@ -87,28 +89,6 @@ func (a *anthropic) headerFor(call *gateway.Call, ask *messagesAsk) http.Header 
 		header.Set(name, value)
 	}
 	return header
-}
-
-// whole reads an answer that is one JSON body, as a stream would have given it.
-func (a *anthropic) whole(ctx context.Context, call *gateway.Call, ask *messagesAsk, resp *http.Response) (gateway.Stream, error) {
-	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
-	defer stop()
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
-	if err != nil {
-		return nil, a.brokenRead(ctx, call, err)
-	}
-	if body = bytes.TrimSpace(body); bytes.HasPrefix(body, []byte("event:")) || bytes.HasPrefix(body, []byte("data:")) {
-		// Events under a wrong content type.
-		events := bytes.NewReader(append(body, "\n\n"...))
-		return newMessagesStream(ctx, a, call, ask, io.NopCloser(events)), nil
-	}
-	s := newMessagesStream(ctx, a, call, ask, io.NopCloser(bytes.NewReader(nil)))
-	if failure := s.message(body); failure != nil {
-		failure.Rate = rateOf(resp.Header)
-		return nil, failure
-	}
-	return s, nil
 }
 
 // blamed are the words of a refusal that our translation brought about and not the

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -13,28 +12,21 @@ import (
 	"gateway"
 )
 
-// messagesStream decodes the events of a Messages answer. An event gives at most one chunk.
+// messagesStream decodes the events of a Messages answer.
 type messagesStream struct {
-	a      *anthropic
-	ctx    context.Context
-	call   *gateway.Call
-	ask    *messagesAsk
-	events *sseReader
-	body   io.ReadCloser
-	closed sync.Once
+	eventStream
+	a   *anthropic
+	ask *messagesAsk
 
-	queue    []gateway.Chunk // of an answer that came whole
-	at       int
 	open     []messagesOpen
 	tool     [1]gateway.ToolDelta // backing store of a chunk's Tools
 	calls    []string             // ids of the tool calls so far
 	thinking []gateway.Thinking
 	usage    messagesUsage
 	hasMeta  bool
-	finished bool
+	reasoned bool // a reason to stop was told: the answer is whole
 	stopped  bool
 	overlap  string // whitespace that was cut from the prefill and may come again
-	err      error
 }
 
 // messagesOpen is a content block that has begun and not ended.
@@ -55,69 +47,15 @@ const answerBlock = "answer"
 const maxOpenBlocks = 128
 
 func newMessagesStream(ctx context.Context, a *anthropic, call *gateway.Call, ask *messagesAsk, body io.ReadCloser) *messagesStream {
-	s := &messagesStream{a: a, ctx: ctx, call: call, ask: ask, body: body, events: newSSEReader(body)}
+	s := &messagesStream{a: a, ask: ask}
+	s.start(ctx, a.caller, call, ask.relayed, body, s)
 	s.overlap = call.Prefill[len(strings.TrimRight(call.Prefill, whitespace)):]
 	return s
 }
 
-// Next returns the next chunk; see gateway.Stream. A relayed answer gives a chunk for
-// each event, whether or not it says anything in normal form.
-func (s *messagesStream) Next() (gateway.Chunk, error) {
-	for {
-		if s.at < len(s.queue) {
-			s.at++
-			return s.queue[s.at-1], nil
-		}
-		if s.err != nil {
-			return gateway.Chunk{}, s.err
-		}
-		if s.stopped {
-			if s.err = s.end(io.EOF); s.err == io.EOF {
-				drainBody(s.body)
-			}
-			continue
-		}
-		event, err := s.events.Next()
-		if err != nil {
-			s.err = s.end(err)
-			continue
-		}
-		var chunk gateway.Chunk
-		said, failure := s.decode(&chunk, event)
-		if failure != nil {
-			s.err = s.failed(failure)
-			continue
-		}
-		if s.ask.relayed {
-			chunk.Raw, chunk.Event, said = event.Data, event.Name, true
-		}
-		if said {
-			return chunk, nil
-		}
-	}
-}
-
-func (s *messagesStream) failed(failure *gateway.Error) *gateway.Error {
-	failure.Sent, failure.Usage = true, s.usage.latest()
-	return failure
-}
-
-// end judges the end of input: it is the answer's end only if a reason to stop was told.
-func (s *messagesStream) end(err error) error {
-	if s.finished && s.ctx.Err() == nil {
-		return io.EOF
-	}
-	if err == io.EOF && s.ctx.Err() == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return s.failed(s.a.brokenRead(s.ctx, s.call, err))
-}
-
-// Close ends the call.
-func (s *messagesStream) Close() error {
-	s.closed.Do(func() { s.body.Close() })
-	return nil
-}
+func (s *messagesStream) finished() bool       { return s.reasoned }
+func (s *messagesStream) terminal() bool       { return s.stopped }
+func (s *messagesStream) used() *gateway.Usage { return s.usage.latest() }
 
 // messagesEvent is an event's fields, still in the event's bytes.
 type messagesEvent struct {
@@ -184,7 +122,7 @@ func (s *messagesStream) decode(chunk *gateway.Chunk, event sseEvent) (bool, *ga
 	case "message_stop":
 		s.stopped = true
 	}
-	return chunk.HasContent() || chunk.Finish != "" || chunk.Usage != nil || chunk.Meta != nil || len(chunk.Thinking) > 0, nil
+	return saysAnything(chunk), nil
 }
 
 // begin reads the head of a message.
@@ -215,8 +153,8 @@ func (s *messagesStream) finish(chunk *gateway.Chunk, reason gjson.Result) {
 			chunk.Finish = gateway.FinishToolCalls
 		}
 	}
-	if !s.finished {
-		s.finished = true
+	if !s.reasoned {
+		s.reasoned = true
 		s.remember()
 	}
 }
@@ -224,7 +162,7 @@ func (s *messagesStream) finish(chunk *gateway.Chunk, reason gjson.Result) {
 // remember keeps the thinking that the model wants back with the results of its calls.
 // A client of the same format keeps it itself.
 func (s *messagesStream) remember() {
-	if len(s.thinking) == 0 || s.ask.relayed {
+	if len(s.thinking) == 0 || s.relayed {
 		return
 	}
 	for _, id := range s.calls {
@@ -232,8 +170,8 @@ func (s *messagesStream) remember() {
 	}
 }
 
-// message reads an answer that came whole into the queue.
-func (s *messagesStream) message(body []byte) *gateway.Error {
+// body reads an answer that came whole into the queue.
+func (s *messagesStream) body(body []byte) *gateway.Error {
 	if !gjson.ValidBytes(body) {
 		return garbled(s.call, nil)
 	}
@@ -257,12 +195,12 @@ func (s *messagesStream) message(body []byte) *gateway.Error {
 	var last gateway.Chunk
 	s.finish(&last, top.Get("stop_reason"))
 	last.Usage = s.usage.latest()
-	if s.ask.relayed {
+	if s.relayed {
 		last.Raw, last.Whole = body, true
 	}
 	s.enqueue(last)
-	if !s.finished {
-		return s.failed(garbled(s.call, nil))
+	if !s.reasoned {
+		return garbled(s.call, nil)
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func TestWholeMessagesReadLikeStreams(t *testing.T) {
 		"cache_write": {Fresh: 12, CacheWrite5m: 3000, CacheWrite1h: 2000, Output: 3, Reported: true},
 	} {
 		s := messagesReader(strings.NewReader(""), messagesAsk{})
-		if failure := s.message(fixture(t, "anthropic/messages."+name+".response.json")); failure != nil {
+		if failure := s.body(fixture(t, "anthropic/messages."+name+".response.json")); failure != nil {
 			t.Fatal(failure)
 		}
 		got, err := gateway.Collect(s)
@@ -183,7 +183,7 @@ func TestWholeMessagesReadLikeStreams(t *testing.T) {
 		`{"type":"message","content":[]}`:                                    gateway.BadAnswer,
 		`<html>`:                                                             gateway.BadAnswer,
 	} {
-		if failure := messagesReader(strings.NewReader(""), messagesAsk{}).message([]byte(body)); failure == nil || failure.Kind != kind {
+		if failure := messagesReader(strings.NewReader(""), messagesAsk{}).body([]byte(body)); failure == nil || failure.Kind != kind {
 			t.Errorf("%s: %v", body, failure)
 		}
 	}

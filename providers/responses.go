@@ -1,10 +1,8 @@
 package providers
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -57,7 +55,11 @@ func (a *responses) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		return nil, err
 	}
 	if call.Plain || isJSON(resp.Header.Get("Content-Type")) {
-		return a.whole(ctx, call, ask, resp)
+		s := newResponsesStream(ctx, a, call, ask, resp.Body)
+		if failure := s.readWhole(resp); failure != nil {
+			return nil, failure
+		}
+		return s, nil
 	}
 	return newResponsesStream(ctx, a, call, ask, resp.Body), nil
 }
@@ -98,28 +100,6 @@ func (a *responses) send(ctx context.Context, call *gateway.Call, ask *responses
 		}
 	}
 	return a.post(ctx, call, a.BaseURL+"/responses", header, ask.body)
-}
-
-// whole reads an answer that is one JSON body, as a stream would have given it.
-func (a *responses) whole(ctx context.Context, call *gateway.Call, ask *responsesAsk, resp *http.Response) (gateway.Stream, error) {
-	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
-	defer stop()
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
-	if err != nil {
-		return nil, a.brokenRead(ctx, call, err)
-	}
-	if body = bytes.TrimSpace(body); bytes.HasPrefix(body, []byte("event:")) || bytes.HasPrefix(body, []byte("data:")) {
-		// Events under a wrong content type.
-		events := bytes.NewReader(append(body, "\n\n"...))
-		return newResponsesStream(ctx, a, call, ask, io.NopCloser(events)), nil
-	}
-	s := newResponsesStream(ctx, a, call, ask, io.NopCloser(bytes.NewReader(nil)))
-	if failure := s.answer(body); failure != nil {
-		failure.Rate = rateOf(resp.Header)
-		return nil, failure
-	}
-	return s, nil
 }
 
 // refusedHere says whether a provider found a request itself at fault.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"strings"
-	"sync"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -12,18 +11,11 @@ import (
 	"gateway"
 )
 
-// responsesStream decodes the events of a Responses answer. An event gives at most one
-// chunk, and so does an answer that came whole.
+// responsesStream decodes the events of a Responses answer.
 type responsesStream struct {
-	a      *responses
-	ctx    context.Context
-	call   *gateway.Call
-	ask    *responsesAsk
-	events *sseReader
-	body   io.ReadCloser
-	closed sync.Once
+	eventStream
+	a *responses
 
-	whole    *gateway.Chunk // an answer that came whole and was not handed out
 	open     []responsesItem
 	tools    []gateway.ToolDelta // backing store of a chunk's Tools
 	calls    []string            // ids of the tool calls so far
@@ -31,76 +23,18 @@ type responsesStream struct {
 	usage    *gateway.Usage
 	hasMeta  bool
 	said     bool // some item came
-	finished bool // the terminal event came
-	err      error
+	ended    bool // the terminal event came
 }
 
 func newResponsesStream(ctx context.Context, a *responses, call *gateway.Call, ask *responsesAsk, body io.ReadCloser) *responsesStream {
-	return &responsesStream{a: a, ctx: ctx, call: call, ask: ask, body: body, events: newSSEReader(body)}
+	s := &responsesStream{a: a}
+	s.start(ctx, a.caller, call, ask.relayed, body, s)
+	return s
 }
 
-// Next returns the next chunk; see gateway.Stream. A relayed answer gives a chunk for
-// each event, whether or not it says anything in normal form.
-func (s *responsesStream) Next() (gateway.Chunk, error) {
-	for {
-		if s.whole != nil {
-			chunk := *s.whole
-			s.whole = nil
-			return chunk, nil
-		}
-		if s.err != nil {
-			return gateway.Chunk{}, s.err
-		}
-		if s.finished {
-			if s.err = s.end(io.EOF); s.err == io.EOF {
-				drainBody(s.body)
-			}
-			continue
-		}
-		event, err := s.events.Next()
-		if err != nil {
-			s.err = s.end(err)
-			continue
-		}
-		if string(event.Data) == "[DONE]" { // not of this format, but some servers end every stream so
-			continue
-		}
-		var chunk gateway.Chunk
-		if failure := s.decode(&chunk, event); failure != nil {
-			s.err = s.failed(failure)
-			continue
-		}
-		says := chunk.HasContent() || chunk.Finish != "" || chunk.Usage != nil || chunk.Meta != nil || len(chunk.Thinking) > 0
-		if s.ask.relayed {
-			chunk.Raw, chunk.Event, says = event.Data, event.Name, true
-		}
-		if says {
-			return chunk, nil
-		}
-	}
-}
-
-func (s *responsesStream) failed(failure *gateway.Error) *gateway.Error {
-	failure.Sent, failure.Usage = true, s.usage
-	return failure
-}
-
-// end judges the end of input: it is the answer's end only after its terminal event.
-func (s *responsesStream) end(err error) error {
-	if s.finished && s.ctx.Err() == nil {
-		return io.EOF
-	}
-	if err == io.EOF && s.ctx.Err() == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return s.failed(s.a.brokenRead(s.ctx, s.call, err))
-}
-
-// Close ends the call.
-func (s *responsesStream) Close() error {
-	s.closed.Do(func() { s.body.Close() })
-	return nil
-}
+func (s *responsesStream) finished() bool       { return s.ended }
+func (s *responsesStream) terminal() bool       { return s.ended }
+func (s *responsesStream) used() *gateway.Usage { return s.usage }
 
 // responsesEvent is an event's fields, still in the event's bytes.
 type responsesEvent struct {
@@ -143,24 +77,25 @@ func readResponsesEvent(data []byte, name string) (responsesEvent, bool) {
 }
 
 // decode reads one event into chunk. Events of unknown kinds are none of a failure.
-func (s *responsesStream) decode(chunk *gateway.Chunk, event sseEvent) *gateway.Error {
+func (s *responsesStream) decode(chunk *gateway.Chunk, event sseEvent) (bool, *gateway.Error) {
 	ev, ok := readResponsesEvent(event.Data, event.Name)
 	if !ok {
-		return garbled(s.call, nil)
+		return false, garbled(s.call, nil)
 	}
 	if ev.kind == "error" || ev.fault.IsObject() {
-		return s.classified(event.Data)
+		return false, s.classified(event.Data)
 	}
 	s.tools = s.tools[:0]
+	var failure *gateway.Error
 	switch ev.kind {
 	case "response.created":
 		s.begin(chunk, ev.whole)
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
-		return s.finish(chunk, ev.whole, strings.TrimPrefix(ev.kind, "response."))
+		failure = s.finish(chunk, ev.whole, strings.TrimPrefix(ev.kind, "response."))
 	default:
-		return s.item(chunk, &ev)
+		failure = s.item(chunk, &ev)
 	}
-	return nil
+	return saysAnything(chunk), failure
 }
 
 func (s *responsesStream) classified(body []byte) *gateway.Error {
@@ -215,7 +150,7 @@ func (s *responsesStream) finish(chunk *gateway.Chunk, response gjson.Result, st
 	case len(s.calls) > 0:
 		chunk.Finish = gateway.FinishToolCalls
 	}
-	s.finished = true
+	s.ended = true
 	s.remember()
 	return nil
 }
@@ -223,7 +158,7 @@ func (s *responsesStream) finish(chunk *gateway.Chunk, response gjson.Result, st
 // remember keeps the reasoning that the model wants back with the results of its calls.
 // A client of the same format keeps it itself.
 func (s *responsesStream) remember() {
-	if len(s.thinking) == 0 || s.ask.relayed {
+	if len(s.thinking) == 0 || s.relayed {
 		return
 	}
 	for _, id := range s.calls {
@@ -231,8 +166,8 @@ func (s *responsesStream) remember() {
 	}
 }
 
-// answer reads an answer that came whole.
-func (s *responsesStream) answer(body []byte) *gateway.Error {
+// body reads an answer that came whole.
+func (s *responsesStream) body(body []byte) *gateway.Error {
 	if !gjson.ValidBytes(body) {
 		return garbled(s.call, nil)
 	}
@@ -240,19 +175,19 @@ func (s *responsesStream) answer(body []byte) *gateway.Error {
 	status := top.Get("status").Str
 	switch {
 	case top.Get("error").IsObject():
-		return s.failed(s.classified(body))
+		return s.classified(body)
 	case status == "failed" || status == "cancelled":
 	case status != "completed" && status != "incomplete":
 		return garbled(s.call, nil)
 	}
 	var chunk gateway.Chunk
 	if failure := s.finish(&chunk, top, status); failure != nil {
-		return s.failed(failure)
+		return failure
 	}
-	if s.ask.relayed {
+	if s.relayed {
 		chunk.Raw, chunk.Whole = body, true
 	}
-	s.whole = &chunk
+	s.queue = append(s.queue, chunk)
 	return nil
 }
 

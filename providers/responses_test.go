@@ -71,7 +71,7 @@ func TestWholeResponses(t *testing.T) {
 		`{"status":"in_progress","output":[]}`:                       gateway.BadAnswer,
 		`<html>`:                                                     gateway.BadAnswer,
 	} {
-		if failure := responsesReader(strings.NewReader(""), responsesAsk{}).answer([]byte(body)); failure == nil || failure.Kind != kind {
+		if failure := responsesReader(strings.NewReader(""), responsesAsk{}).body([]byte(body)); failure == nil || failure.Kind != kind {
 			t.Errorf("%s: %v", body, failure)
 		}
 	}
