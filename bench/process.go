@@ -23,7 +23,9 @@ type process struct {
 	base string // http://host:port
 }
 
-var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+// address finds where a program says that it serves clients; the gateway names the port
+// of its administration too, as something else.
+var address = regexp.MustCompile(`(?:on |url[":= ]+)(http://127\.0\.0\.1:\d+)`)
 
 // start runs a program and waits until it says where it listens.
 func start(ctx context.Context, env []string, name string, args ...string) (*process, error) {
@@ -46,12 +48,12 @@ func start(ctx context.Context, env []string, name string, args ...string) (*pro
 	var said bytes.Buffer
 	for lines.Scan() {
 		said.WriteString(lines.Text() + "\n")
-		if found := address.FindString(lines.Text()); found != "" {
+		if found := address.FindStringSubmatch(lines.Text()); found != nil {
 			go func() { // ends when the process closes its output
 				io.Copy(io.Discard, reader)
 				reader.Close()
 			}()
-			return &process{cmd: cmd, pid: cmd.Process.Pid, base: found}, nil
+			return &process{cmd: cmd, pid: cmd.Process.Pid, base: found[1]}, nil
 		}
 	}
 	reader.Close()
