@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// spenders are the callers of one round. They share one budget: that of a run.
+type spenders struct {
+	base, run string
+	limit     int64
+	client    *http.Client
+	freed     time.Duration
+
+	answered, left, refused, unwarranted, busy atomic.Int64
+
+	mu     sync.Mutex
+	failed error
+}
+
+// spenderClient keeps its connections over all rounds.
+var spenderClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 5000, DisableCompression: true}}
+
+func newSpenders(base, run string, limit int64) *spenders {
+	return &spenders{base: base, run: run, limit: limit, client: spenderClient}
+}
+
+func (c *spenders) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == nil {
+		c.failed = err
+	}
+}
+
+func (c *spenders) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
+// spend lets the callers ask until each has been refused for want of budget.
+func (c *spenders) spend(ctx context.Context, callers int, seed uint64) {
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			for n := 0; ctx.Err() == nil && c.failure() == nil; n++ {
+				if over := c.ask(ctx, random, n); over {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// ask makes one call; true when the budget is spent.
+func (c *spenders) ask(ctx context.Context, random *rand.Rand, n int) (over bool) {
+	stream, leaves, races := random.IntN(2) == 0, random.IntN(5) == 0, random.IntN(20) == 0
+	body := fmt.Appendf(nil, `{"model":"auto","max_tokens":%d,"stream":%v,"messages":[{"role":"user","content":"Question %d of %d: %s"}]}`,
+		purseMax, stream, n, random.Uint32(), prompt(200))
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/chat/completions", bytes.NewReader(body))
+	if err != nil {
+		c.fail(err)
+		return true
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+benchKey)
+	req.Header.Set("X-Gateway-Run", c.run)
+	req.Header.Set("X-Gateway-Run-Max-Cost-Microcents", fmt.Sprint(c.limit))
+	if races {
+		req.Header.Set("X-Gateway-Hedge", "force")
+	}
+	if leaves && !stream {
+		late := time.AfterFunc(time.Duration(random.Int64N(int64(25*time.Millisecond))), leave)
+		defer late.Stop()
+	}
+	res, err := c.client.Do(req)
+	if err != nil {
+		c.wentAway(ctx, leaves, err)
+		return false
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return c.refusal(res)
+	}
+	if leaves && stream {
+		c.leaveMidway(res.Body, random.IntN(6), leave)
+		return false
+	}
+	if err := c.read(res.Body, stream); err != nil {
+		c.wentAway(ctx, leaves, err)
+		return false
+	}
+	c.answered.Add(1)
+	return false
+}
+
+func (c *spenders) wentAway(ctx context.Context, leaves bool, err error) {
+	if leaves && ctx.Err() != nil {
+		c.left.Add(1)
+		return
+	}
+	c.fail(err)
+}
+
+// leaveMidway reads some chunks and goes.
+func (c *spenders) leaveMidway(body io.Reader, chunks int, leave func()) {
+	lines := bufio.NewReader(body)
+	for chunks > 0 {
+		line, err := lines.ReadSlice('\n')
+		if err != nil {
+			break
+		}
+		if bytes.HasPrefix(line, []byte("data:")) {
+			chunks--
+		}
+	}
+	leave()
+	c.left.Add(1)
+}
+
+func (c *spenders) read(body io.Reader, stream bool) error {
+	text, err := io.ReadAll(body)
+	switch {
+	case err != nil:
+		return err
+	case stream && !bytes.Contains(text, []byte("data: [DONE]")):
+		return fmt.Errorf("a stream ended without [DONE]: …%s", text[max(0, len(text)-300):])
+	case !stream && !bytes.Contains(text, []byte(`"choices"`)):
+		return errors.New("the answer has no choices")
+	}
+	return nil
+}
+
+// refusal checks that a 402 was right: what was needed was more than was left.
+func (c *spenders) refusal(res *http.Response) (over bool) {
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.fail(err)
+		return true
+	}
+	if res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusTooManyRequests {
+		c.busy.Add(1)
+		time.Sleep(20 * time.Millisecond)
+		return false
+	}
+	var said struct {
+		Error struct {
+			Code                       string
+			Spent, Held, Limit, Needed int64
+		}
+	}
+	if err := json.Unmarshal(text, &said); err != nil || res.StatusCode != http.StatusPaymentRequired || said.Error.Code != "budget_exceeded" {
+		c.fail(fmt.Errorf("HTTP %d %s", res.StatusCode, text))
+		return true
+	}
+	c.refused.Add(1)
+	e := said.Error
+	if e.Limit != c.limit || e.Spent+e.Held+e.Needed <= e.Limit {
+		c.unwarranted.Add(1)
+	}
+	return true
+}
