@@ -138,6 +138,7 @@ type Chat struct {
 	Logprobs    bool
 	TopLogprobs int
 	Effort      string // reasoning_effort; "" absent
+	Thoughts    bool   // the client asks to be shown the reasoning
 	User        string
 }
 

@@ -30,7 +30,8 @@ func (d *geminiDecoder) config(v gjson.Result) *gateway.Error {
 	}
 	c.Logprobs = either(v, "responseLogprobs", "response_logprobs").Bool()
 	c.TopLogprobs = int(v.Get("logprobs").Int())
-	c.Effort = geminiEffort(either(v, "thinkingConfig", "thinking_config"))
+	thinking := either(v, "thinkingConfig", "thinking_config")
+	c.Effort, c.Thoughts = geminiEffort(thinking), either(thinking, "includeThoughts", "include_thoughts").Bool()
 	for _, m := range either(v, "responseModalities", "response_modalities").Array() {
 		if !strings.EqualFold(m.Str, "TEXT") {
 			return only("generationConfig", "The answer is wanted as %s, which only Google's models give here.", clip(m.Str))

@@ -62,7 +62,7 @@ func TestGeminiSettings(t *testing.T) {
 	if n := req.Needs; !n.ToolForce || !n.JSONSchema || !n.ImageData || !n.Audio || !n.Files || req.MaxTokens != 7 || req.Images != 1 {
 		t.Errorf("%+v", req)
 	}
-	want := gateway.Chat{MaxTokens: 7, Temperature: "0.25", TopP: "0.5", TopK: "40", Seed: "9", PresencePenalty: "0.1", FrequencyPenalty: "0.2", Stop: []string{"END"}, Effort: "medium",
+	want := gateway.Chat{MaxTokens: 7, Temperature: "0.25", TopP: "0.5", TopK: "40", Seed: "9", PresencePenalty: "0.1", FrequencyPenalty: "0.2", Stop: []string{"END"}, Effort: "medium", Thoughts: true,
 		ToolChoice: gateway.ToolChoice{Mode: "named", Name: "f"},
 		Format:     gateway.Format{Mode: "json_schema", Name: "answer", Schema: json.RawMessage(`{"type":"object","properties":{"n":{"type":"number"}}}`)},
 		Tools: []gateway.Tool{{Name: "f", Parameters: json.RawMessage(`{"type":["object","null"],"properties":{"a":{"type":["string","null"],"enum":["x",null]},"b":{"type":"array","items":{"type":"integer"},"minItems":2}}}`)},

@@ -51,6 +51,7 @@ func (d *messagesDecoder) settings() {
 	}
 	output := d.body.Get("output_config")
 	c.Effort = effortOf(d.body.Get("thinking"), output)
+	c.Thoughts = c.Effort != "" && c.Effort != "none" && d.body.Get("thinking.display").Str != "omitted"
 	if f := output.Get("format"); f.Get("type").Str == "json_schema" {
 		c.Format = gateway.Format{Mode: "json_schema", Schema: json.RawMessage(f.Get("schema").Raw)}
 	}

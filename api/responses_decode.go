@@ -70,6 +70,7 @@ func (d *responsesDecoder) setting(name string, v gjson.Result) (err *gateway.Er
 		}
 	case "reasoning":
 		c.Effort = v.Get("effort").Str
+		c.Thoughts = v.Get("summary").Type == gjson.String
 	case "user":
 		if c.User == "" {
 			c.User = v.Str

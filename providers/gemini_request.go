@@ -112,27 +112,36 @@ func geminiConfig(call *gateway.Call, chat *gateway.Chat, m geminiModel) string 
 		w.put("responseMimeType", `"application/json"`)
 		w.put("responseJsonSchema", geminiSchema(gjson.ParseBytes(chat.Format.Schema)))
 	}
-	if config := m.thinking(chat.Effort); config != "" {
+	if config := m.thinking(chat.Effort, chat.Thoughts); config != "" {
 		w.put("thinkingConfig", config)
 	}
 	return w.done()
 }
 
-// thinking maps an effort. The budgets are our choice, not the vendor's rule.
-func (m geminiModel) thinking(effort string) string {
-	if effort == "" {
+// thinking maps an effort, and the wish to see the thoughts. The budgets are our
+// choice, not the vendor's rule.
+func (m geminiModel) thinking(effort string, show bool) string {
+	if !m.budget && !m.levels || effort == "" && !show {
 		return ""
 	}
+	var w objectWriter
+	if effort != "" {
+		w.put(m.effort(effort))
+	}
+	if show {
+		w.put("includeThoughts", "true")
+	}
+	return w.done()
+}
+
+func (m geminiModel) effort(effort string) (field, value string) {
 	if m.budget {
 		budget := map[string]int{"none": 0, "minimal": 1024, "low": 1024, "medium": 8192}
 		n, ok := budget[effort]
 		if !ok {
 			n = 24576
 		}
-		return `{"thinkingBudget":` + strconv.Itoa(max(n, m.least)) + `}`
-	}
-	if !m.levels {
-		return ""
+		return "thinkingBudget", strconv.Itoa(max(n, m.least))
 	}
 	order := []string{"minimal", "low", "medium", "high", "xhigh"}
 	at := slices.Index(order, effort)
@@ -143,7 +152,7 @@ func (m geminiModel) thinking(effort string) string {
 		at = len(order) - 1
 	}
 	at = min(max(at, slices.Index(order, m.lowest)), slices.Index(order, m.highest))
-	return `{"thinkingLevel":` + quoted(order[at]) + `}`
+	return "thinkingLevel", quoted(order[at])
 }
 
 func geminiTools(chat *gateway.Chat) []string {

@@ -19,3 +19,22 @@ func TestGeminiSchemaTellsLimitsInWords(t *testing.T) {
 		}
 	}
 }
+
+// Thoughts are shown to who asks for them, whatever effort was asked.
+func TestGeminiShowsThoughtsOnDemand(t *testing.T) {
+	for _, c := range []struct {
+		model, effort string
+		show          bool
+		want          string
+	}{
+		{"gemini-3.1-flash-lite", "", false, ""},
+		{"gemini-3.1-flash-lite", "", true, `{"includeThoughts":true}`},
+		{"gemini-3.1-flash-lite", "high", true, `{"thinkingLevel":"high","includeThoughts":true}`},
+		{"gemini-3.1-flash-lite", "low", false, `{"thinkingLevel":"low"}`},
+		{"gemini-2.5-flash", "medium", true, `{"thinkingBudget":8192,"includeThoughts":true}`},
+	} {
+		if got := geminiModelOf(c.model).thinking(c.effort, c.show); got != c.want {
+			t.Errorf("%s, effort %q, shown %v: %s, want %s", c.model, c.effort, c.show, got, c.want)
+		}
+	}
+}
