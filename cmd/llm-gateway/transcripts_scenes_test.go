@@ -1,0 +1,99 @@
+package main
+
+import (
+	"strings"
+
+	"gateway/internal/fakeupstream"
+)
+
+// scene is a conversation: what the model does in each of its turns. A turn ends in
+// words or in calls, whose results begin the next.
+type scene struct {
+	name  string
+	turns []fakeupstream.Step
+	// breaks says that the last turn is one that no client may take for whole.
+	breaks bool
+}
+
+func calls(pairs ...string) (all []fakeupstream.Call) {
+	for i := 0; i < len(pairs); i += 2 {
+		all = append(all, fakeupstream.Call{Name: pairs[i], Arguments: pairs[i+1]})
+	}
+	return all
+}
+
+func words(text string) fakeupstream.Step { return say(fakeupstream.Say{Text: text}) }
+
+// awkward is a text with everything in it that an escaper or a splitter could get wrong.
+const awkward = "é 日本語 😀 👩‍👩‍👧 \"quoted\" back\\slash\ttab\nline data: [DONE]\n\nevent: x <b>&amp;</b> \u2028 }{"
+
+// longArguments are some hundred pieces.
+var longArguments = `{"of":"long.txt","text":` + string(encoded(strings.Repeat(awkward, 8))) + `}`
+
+// scenes are conversations of every kind that agents have.
+var scenes = []scene{
+	{name: "words", turns: []fakeupstream.Step{words("Hello there.")}},
+	{name: "awkward-words", turns: []fakeupstream.Step{words(awkward)}},
+	{name: "reasoning-and-words", turns: []fakeupstream.Step{say(fakeupstream.Say{Reasoning: "Let me think: " + awkward, Text: "So be it."})}},
+	{name: "one-call", turns: []fakeupstream.Step{say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a.txt"}`)}), words("Read.")}},
+	{name: "words-and-call", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Text: "I look.", Calls: calls("read_file", `{"of":"a.txt"}`)}), words("Seen.")}},
+	{name: "parallel-calls", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`, "write_file", `{"of":"b","text":"x"}`)}), words("Both.")}},
+	{name: "five-calls", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"1"}`, "read_file", `{"of":"2"}`, "now", `{}`, "read_file", `{"of":"4"}`, "write_file", `{"of":"5"}`)}), words("All five.")}},
+	{name: "reasoning-and-call", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Reasoning: "It is in a.", Calls: calls("read_file", `{"of":"a"}`)}), words("Found.")}},
+	{name: "reasoning-words-and-calls", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Reasoning: "Both.", Text: "I read both.", Calls: calls("read_file", `{"of":"a"}`, "read_file", `{"of":"b"}`)}), words("Done.")}},
+	{name: "call-without-arguments", turns: []fakeupstream.Step{say(fakeupstream.Say{Calls: calls("now", `{}`)}), words("Noon.")}},
+	{name: "long-arguments", turns: []fakeupstream.Step{say(fakeupstream.Say{Calls: calls("write_file", longArguments)}), words("Written.")}},
+	{name: "many-rounds", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Reasoning: "One.", Calls: calls("read_file", `{"of":"a"}`)}),
+		say(fakeupstream.Say{Text: "Now two.", Calls: calls("read_file", `{"of":"b"}`, "now", `{}`)}),
+		say(fakeupstream.Say{Reasoning: "Three.", Text: "And three.", Calls: calls("write_file", `{"of":"c","text":"z"}`)}),
+		words("That was it.")}},
+	{name: "refusal", turns: []fakeupstream.Step{say(fakeupstream.Say{Text: "I will not do that.", Refused: true})}},
+	{name: "length", turns: []fakeupstream.Step{say(fakeupstream.Say{Text: "Once upon a", Length: true})}},
+	{name: "length-after-a-call", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), say(fakeupstream.Say{Text: "It says th", Length: true})}},
+
+	{name: "error-at-once", breaks: true, turns: []fakeupstream.Step{{Fault: fakeupstream.ServerError}}},
+	{name: "error-first", breaks: true, turns: []fakeupstream.Step{{Fault: fakeupstream.ErrorFirst}}},
+	{name: "error-midway", breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.ErrorMidway, 0)}},
+	{name: "error-after-a-call", breaks: true, turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), breaksOff(fakeupstream.ErrorMidway, 0)}},
+	{name: "garbage-midway", breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.Malformed, 0)}},
+	{name: "no-end", breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.CutBeforeUsage, 0)}},
+}
+
+// breaksOff is an answer with reasoning, words and calls that breaks after some pieces of it.
+func breaksOff(fault fakeupstream.Fault, after int) fakeupstream.Step {
+	return fakeupstream.Step{Fault: fault, After: after, Say: &fakeupstream.Say{
+		Reasoning: "Let me see.", Text: "I read and write.", Calls: calls("read_file", `{"of":"a"}`, "write_file", `{"of":"b","text":"x"}`)}}
+}
+
+// plays plays the scenes by name, which a conversation's first turn has in it. Which turn
+// it is, the results show; one that came back changed is an error of the server.
+func plays(all map[string]scene) func(fakeupstream.Seen) fakeupstream.Step {
+	return func(seen fakeupstream.Seen) fakeupstream.Step {
+		done := len(seen.Done)
+		for i, turn := range all[seen.ID].turns {
+			if done == 0 {
+				for j, call := range seen.Done {
+					if want := resultOf(j, call.Call); !strings.Contains(call.Result, want) {
+						return fakeupstream.Step{Fault: fakeupstream.ServerError}
+					}
+				}
+				return turn
+			}
+			if turn.Say == nil {
+				break
+			}
+			if done -= len(turn.Say.Calls); done < 0 || i == len(all[seen.ID].turns)-1 {
+				break
+			}
+		}
+		return fakeupstream.Step{Fault: fakeupstream.ServerError}
+	}
+}

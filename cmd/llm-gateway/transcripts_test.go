@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"gateway/internal/fakeupstream"
+	"gateway/internal/grammar"
+)
+
+// transcriptProviders are one simulated provider of each kind, with a model whose rules
+// are strict and that can think. Their breakers are off: many of them break on purpose.
+var transcriptProviders = []struct {
+	kind        fakeupstream.Kind
+	wire, model string
+	quirks      map[string]any
+}{
+	{fakeupstream.OpenAI, "openai_compatible", "gpt-6-luna", map[string]any{"openai_reasoning": true, "developer_role": true}},
+	{fakeupstream.DeepSeek, "openai_compatible", "deepseek-flash", map[string]any{"thinking": true, "reasoning_back": true}},
+	{fakeupstream.Anthropic, "anthropic", "claude-sonnet-4-6", nil},
+	{fakeupstream.Gemini, "gemini", "gemini-3.1-flash-lite", nil},
+	{fakeupstream.Ollama, "ollama", "qwen3", nil},
+}
+
+var transcriptClients = []client{chatClient, messagesClient, responsesClient, generateClient}
+
+// stage is a gateway in front of simulated providers that play the scenes.
+func stage(t *testing.T, all map[string]scene) (base string, http *http.Client) {
+	var entries []entry
+	for _, p := range transcriptProviders {
+		server, err := fakeupstream.Start(fakeupstream.Config{Kind: p.kind, Script: plays(all)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { server.Close() })
+		extras := map[string]any{"kind": p.wire, "base_url": server.Base(), "default_model": p.model, "breaker": "off"}
+		if p.quirks != nil {
+			extras["quirks"] = p.quirks
+		}
+		entries = append(entries, entry{name: p.kind.String(), price: 1, extras: extras})
+	}
+	return serveGateway(t, configFile(t, entries...), nil), newClient(t)
+}
+
+// resultOf is what a client answers the n-th call of a conversation with.
+func resultOf(n int, call fakeupstream.Call) string {
+	var arguments struct{ Of string }
+	if err := json.Unmarshal([]byte(call.Arguments), &arguments); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("result %d of %s %s.", n, call.Name, arguments.Of)
+}
+
+// Every stream that a client gets keeps to the grammar of its format and says what the
+// model said, call by call; cut at any event it is not whole; and where the provider
+// broke off, it ends in an error that the client sees.
+func TestTranscripts(t *testing.T) {
+	byName := map[string]scene{}
+	for _, s := range scenes {
+		byName[s.name] = s
+	}
+	base, web := stage(t, byName)
+	var transcripts, streams, cuts atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for _, c := range transcriptClients {
+			for _, p := range transcriptProviders {
+				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
+					t.Parallel()
+					for _, s := range scenes {
+						tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: s}
+						tr.play()
+						transcripts.Add(1)
+						streams.Add(int64(tr.streams))
+						cuts.Add(int64(tr.cuts))
+					}
+				})
+			}
+		}
+	})
+	t.Logf("%d transcripts, %d streams, cut at %d events", transcripts.Load(), streams.Load(), cuts.Load())
+	if transcripts.Load() < 200 {
+		t.Errorf("%d transcripts are too few", transcripts.Load())
+	}
+}
+
+// Wherever a provider's stream breaks off, the client's ends in an error.
+func TestTranscriptsCutUpstream(t *testing.T) {
+	const places = 24 // pieces of the answer, and some more
+	byName := map[string]scene{}
+	for i := 1; i <= places; i++ {
+		name := fmt.Sprintf("cut-%d", i)
+		byName[name] = scene{name: name, breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.Truncated, i)}}
+	}
+	base, web := stage(t, byName)
+	var asked, streams atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for _, c := range transcriptClients {
+			for _, p := range transcriptProviders {
+				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
+					t.Parallel()
+					for _, s := range byName {
+						tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: s}
+						tr.play()
+						asked.Add(1)
+						streams.Add(int64(tr.streams))
+					}
+				})
+			}
+		}
+	})
+	t.Logf("%d answers cut, %d of them after their stream had begun", asked.Load(), streams.Load())
+	if streams.Load() < asked.Load()*3/4 {
+		t.Error("too few were cut in the middle")
+	}
+}
+
+// transcript is one conversation of one client with one provider.
+type transcript struct {
+	t       *testing.T
+	client  client
+	base    string
+	web     *http.Client
+	model   string
+	scene   scene
+	history []json.RawMessage
+
+	streams, cuts int
+}
+
+func (tr *transcript) errorf(format string, args ...any) {
+	tr.t.Helper()
+	tr.t.Errorf("%s: %s", tr.scene.name, fmt.Sprintf(format, args...))
+}
+
+func (tr *transcript) play() {
+	tr.history = []json.RawMessage{tr.client.user("[[id:" + tr.scene.name + "]] Go on.")}
+	made := 0
+	for i, want := range tr.scene.turns {
+		if tr.scene.breaks && i == len(tr.scene.turns)-1 {
+			tr.breaks()
+			return
+		}
+		got, ok := tr.turn(want.Say)
+		if !ok {
+			return
+		}
+		var results []string
+		for _, c := range got.calls {
+			results = append(results, resultOf(made, fakeupstream.Call{Name: c.Name, Arguments: c.Arguments}))
+			made++
+		}
+		tr.history = slices.Concat(tr.history, got.echo, tr.client.results(got.calls, results))
+	}
+}
+
+// turn asks for an answer, and wants it to be what the model said.
+func (tr *transcript) turn(want *fakeupstream.Say) (got heard, ok bool) {
+	status, body := tr.ask()
+	if status != http.StatusOK {
+		tr.errorf("status %d: %s", status, body)
+		return got, false
+	}
+	got, err := tr.client.read(body)
+	if err != nil {
+		tr.errorf("%v\n%s", err, body)
+		return got, false
+	}
+	tr.streams++
+	tr.cut(body)
+	if got.text != want.Text || len(got.calls) != len(want.Calls) {
+		tr.errorf("%q and %d calls, want %q and %d:\n%s", got.text, len(got.calls), want.Text, len(want.Calls), body)
+		return got, false
+	}
+	for i, c := range got.calls {
+		a, err := canonical(c.Arguments)
+		b, _ := canonical(want.Calls[i].Arguments) // it is JSON
+		if err != nil || c.Name != want.Calls[i].Name || !bytes.Equal(a, b) || c.ID == "" {
+			tr.errorf("call %d is %+v, want %+v", i, c, want.Calls[i])
+			return got, false
+		}
+	}
+	// OpenAI hides it, and Gemini shows it on demand, for which chat has no word.
+	hidden := strings.HasPrefix(tr.model, "openai/") || strings.HasPrefix(tr.model, "gemini/") && tr.client.name == "chat"
+	if want.Reasoning != got.thought && !hidden {
+		tr.errorf("thought is %q, want %q:\n%s", got.thought, want.Reasoning, body)
+	}
+	if got.in == 0 || got.out == 0 {
+		tr.errorf("no usage:\n%s", body)
+	}
+	if want.Length != (got.ending == grammar.Incomplete) && !want.Refused || got.ending == grammar.Cut || got.ending == grammar.Failed {
+		tr.errorf("it ends %s:\n%s", got.ending, body)
+		return got, false
+	}
+	return got, true
+}
+
+// cut wants no beginning of a whole stream to be taken for whole.
+func (tr *transcript) cut(body string) {
+	events := strings.SplitAfter(body, "\n\n")
+	for len(events) > 0 && strings.TrimSpace(events[len(events)-1]) == "" {
+		events = events[:len(events)-1]
+	}
+	for i := range events {
+		tr.cuts++
+		got, err := tr.client.read(strings.Join(events[:i], ""))
+		if err == nil && got.ending != grammar.Cut && got.ending != "" {
+			tr.errorf("cut before event %d of %d it is taken for %s:\n%s", i, len(events), got.ending, body)
+			return
+		}
+	}
+}
+
+// breaks asks for an answer that must fail: as a status, or as the end of the stream.
+func (tr *transcript) breaks() {
+	status, body := tr.ask()
+	if status != http.StatusOK {
+		if status < 400 || !json.Valid([]byte(body)) || !strings.Contains(body, `"error"`) || !strings.Contains(body, `"message"`) {
+			tr.errorf("status %d: %s", status, body)
+		}
+		return
+	}
+	got, err := tr.client.read(body)
+	if err != nil || got.ending != grammar.Failed {
+		tr.errorf("it ends %q, %v:\n%s", got.ending, err, body)
+	}
+	tr.streams++
+}
+
+func (tr *transcript) ask() (status int, body string) {
+	req, err := http.NewRequestWithContext(tr.t.Context(), http.MethodPost, tr.base+tr.client.path(tr.model), bytes.NewReader(tr.client.request(tr.model, tr.history)))
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Anthropic-Version", "2023-06-01")
+	resp, err := tr.web.Do(req)
+	if err != nil {
+		tr.errorf("%v", err)
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	all, err := io.ReadAll(resp.Body)
+	if err != nil {
+		tr.errorf("reading: %v", err)
+	}
+	return resp.StatusCode, string(all)
+}
