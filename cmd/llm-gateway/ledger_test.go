@@ -43,6 +43,16 @@ func TestLedgerSummaryReadsTheBooks(t *testing.T) {
 			t.Errorf("summary %s: exit %d %s\n%swant %q", c.args, code, complaint.String(), out.String(), c.want)
 		}
 	}
+	for _, c := range []struct{ args, want string }{
+		{"query", "2026-03-14T23:59:00Z"}, {"query --provider openai --json", `"provider":"openai"`}, {"query --outcome timeout --json", "[]"},
+		{"export --request r", "r,2,2026-03-14T23:59:00Z"}, {"export --form focus --last 1d --provider x", "BilledCost"}, {"export --form jsonl", `"cost_microcents":12345`},
+	} {
+		var out, complaint strings.Builder
+		args := append(append([]string{"ledger"}, strings.Fields(c.args)...), "--data-dir", dir)
+		if code := run(t.Context(), t.Context(), args, only(nil), &out, &complaint); code != 0 || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: exit %d %s\n%swant %q", c.args, code, complaint.String(), out.String(), c.want)
+		}
+	}
 	var out, complaint strings.Builder
 	if code := run(t.Context(), t.Context(), []string{"ledger", "verify", "--data-dir", dir}, only(nil), &out, &complaint); code != 0 {
 		t.Errorf("verify: exit %d %s", code, complaint.String())
