@@ -58,8 +58,13 @@ func runGeminiLoop(ctx context.Context, base, model string, stream bool) (*toolL
 	return out, nil
 }
 
-// generate is one answer, with its text in as many parts as it came.
 func generate(ctx context.Context, client *genai.Client, model string, contents []*genai.Content, config *genai.GenerateContentConfig, stream bool) (*genai.Content, error) {
+	said, _, err := generateCounted(ctx, client, model, contents, config, stream)
+	return said, err
+}
+
+// generateCounted is one answer, with its text in as many parts as it came.
+func generateCounted(ctx context.Context, client *genai.Client, model string, contents []*genai.Content, config *genai.GenerateContentConfig, stream bool) (*genai.Content, *genai.GenerateContentResponseUsageMetadata, error) {
 	said := &genai.Content{Role: genai.RoleModel}
 	var last *genai.GenerateContentResponse
 	take := func(r *genai.GenerateContentResponse) {
@@ -71,22 +76,22 @@ func generate(ctx context.Context, client *genai.Client, model string, contents 
 	if stream {
 		for r, err := range client.Models.GenerateContentStream(ctx, model, contents, config) {
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			take(r)
 		}
 	} else {
 		r, err := client.Models.GenerateContent(ctx, model, contents, config)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		take(r)
 	}
 	if last == nil || len(last.Candidates) != 1 || last.Candidates[0].FinishReason != genai.FinishReasonStop ||
 		last.UsageMetadata == nil || last.UsageMetadata.TotalTokenCount <= 0 {
-		return nil, fmt.Errorf("no proper end: %+v", last)
+		return nil, nil, fmt.Errorf("no proper end: %+v", last)
 	}
-	return said, nil
+	return said, last.UsageMetadata, nil
 }
 
 // The loop of Google's SDK gives what that of Chat Completions gives.
