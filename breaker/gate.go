@@ -25,6 +25,8 @@ type Config struct {
 	MaxInFlight int
 	// Adaptive finds the concurrency by itself from the time to first content (local servers).
 	Adaptive bool
+	// TrustHeaders lets a provider's headers raise RPM and TPM too, not only lower them.
+	TrustHeaders bool
 	// Off leaves the circuit breaker out (limits and cooling stay).
 	Off bool
 	// Pace multiplies every built-in duration, for runs on a compressed clock; 0 is 1.
@@ -47,6 +49,7 @@ type Gate struct {
 	learned  places
 	adaptive *gradient // nil: fixed limit
 	inFlight int
+	reserved int // tokens that those in flight are expected to use
 	cooling  time.Time
 	mutes    int           // refusals without a word while nothing else was in flight, in a row
 	service  time.Duration // moving average of how long an answer takes
@@ -73,7 +76,7 @@ func (g *Gate) pace() pace { return pace(g.cfg.Pace) }
 func New(site *Site, cfg Config) *Gate {
 	g := &Gate{site: site, cfg: cfg, circuit: newCircuit(cfg.Rand, pace(cfg.Pace))}
 	if cfg.RPM > 0 {
-		g.requests = rate.NewLimiter(perMinute(cfg.RPM), max(1, cfg.RPM/60))
+		g.requests = rate.NewLimiter(rate.Limit(float64(cfg.RPM)/60), max(1, cfg.RPM/60))
 	}
 	if cfg.TPM > 0 {
 		g.tokens.set(time.Time{}, cfg.TPM)
@@ -83,8 +86,6 @@ func New(site *Site, cfg Config) *Gate {
 	}
 	return g
 }
-
-func perMinute(n int) rate.Limit { return rate.Limit(float64(n) / 60) }
 
 // Permit is the right to make one attempt. Done must be called exactly once; a
 // second call does nothing.
@@ -143,6 +144,7 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 		return nil, refuse(gateway.NoCapacity, wait, "its rate limit is used up")
 	}
 	g.inFlight++
+	g.reserved += tokens
 	if g.adaptive != nil {
 		g.adaptive.took(g.inFlight)
 	}
@@ -228,6 +230,7 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 		g.took(now.Sub(p.begun))
 	}
 	g.inFlight--
+	g.reserved -= p.reserved
 	before := g.circuit.shut
 	p.done(now, v)
 	opened = g.circuit.shut.After(before)
@@ -279,28 +282,6 @@ func (g *Gate) cool(now time.Time, d time.Duration) {
 		g.cooling = until
 	}
 }
-
-// follow lowers our counts to what the headers say; it never raises them.
-func (g *Gate) follow(now time.Time, info *gateway.RateInfo) {
-	if r := info.Requests; r.Limit > 0 && r.Remaining == 0 && r.Reset > 0 {
-		g.cool(now, min(r.Reset, g.pace().of(headerCoolAtMost)))
-	}
-	for _, w := range [...]gateway.RateWindow{info.InputTokens, info.OutputTokens} {
-		if w.Limit > 0 && w.Remaining == 0 && w.Reset > 0 {
-			g.cool(now, min(w.Reset, g.pace().of(headerCoolAtMost)))
-		}
-	}
-	if t := info.Tokens; t.Limit > 0 && t.Remaining >= 0 {
-		if g.tokens.perMinute == 0 || float64(t.Limit) < g.tokens.perMinute {
-			g.tokens.set(now, t.Limit)
-		}
-		g.tokens.lower(now, t.Remaining)
-	}
-}
-
-// headerCoolAtMost bounds what a reset header alone can do: some name the end of a
-// day-long window although a place frees much sooner.
-const headerCoolAtMost = 10 * time.Second
 
 // Status is a snapshot for people and for the router's choice of hedges.
 type Status struct {

@@ -15,6 +15,7 @@ func (b *bucket) set(now time.Time, perMinute int) {
 	if b.perMinute == 0 && perMinute > 0 {
 		b.level, b.at = float64(perMinute), now
 	}
+	b.fill(now)
 	b.perMinute = float64(perMinute)
 	b.level = min(b.level, b.perMinute)
 }
@@ -66,4 +67,11 @@ func (b *bucket) give(now time.Time, n int) {
 func (b *bucket) lower(now time.Time, remaining int) {
 	b.fill(now)
 	b.level = min(b.level, float64(remaining))
+}
+
+// raise follows a header that is trusted: what the provider has left, less what is on its
+// way there.
+func (b *bucket) raise(now time.Time, remaining int) {
+	b.fill(now)
+	b.level = min(b.perMinute, max(b.level, float64(remaining)))
 }

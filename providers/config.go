@@ -100,10 +100,11 @@ type ModelEntry struct {
 
 // Limits of one model. Zero means none.
 type Limits struct {
-	RPM         int  `json:"rpm,omitempty" jsonschema:"minimum=0,description=Requests per minute"`
-	TPM         int  `json:"tpm,omitempty" jsonschema:"minimum=0,description=Tokens per minute"`
-	MaxInFlight int  `json:"max_in_flight,omitempty" jsonschema:"minimum=0"`
-	Adaptive    bool `json:"adaptive,omitempty" jsonschema:"description=Find the concurrency by the time to first content; for local servers"`
+	RPM          int   `json:"rpm,omitempty" jsonschema:"minimum=0,description=Requests per minute"`
+	TPM          int   `json:"tpm,omitempty" jsonschema:"minimum=0,description=Tokens per minute"`
+	MaxInFlight  int   `json:"max_in_flight,omitempty" jsonschema:"minimum=0"`
+	Adaptive     *bool `json:"adaptive,omitempty" jsonschema:"description=Find the concurrency by the time to first content; the default is true for local servers: kind ollama or an env_host"`
+	TrustHeaders bool  `json:"trust_headers,omitempty" jsonschema:"description=What the provider's rate-limit headers say replaces rpm and tpm upward too; without it only downward"`
 }
 
 // Rates are prices in either unit; both at once are refused. A cached or written token

@@ -62,7 +62,7 @@ func runnable(entry *providers.Provider, client *http.Client, state *providers.S
 	e := entry.Entry
 	one := actors.Provider{
 		Name: entry.Name, Kind: e.Kind, Default: entry.Default, Models: entry.Models, Upstream: adapter,
-		Limits:  gate(e.Limits, e.Breaker),
+		Limits:  gate(e.Limits, &e),
 		ByModel: map[string]breaker.Config{},
 		TTFT:    time.Duration(e.TTFTTimeout), Idle: time.Duration(e.IdleTimeout), Timeout: time.Duration(e.Timeout),
 		Hedge: e.Hedge, After: time.Duration(e.HedgeAfter), OnBreak: e.StreamFailure,
@@ -70,14 +70,21 @@ func runnable(entry *providers.Provider, client *http.Client, state *providers.S
 	}
 	for _, m := range e.Models {
 		if m.Limits != nil {
-			one.ByModel[m.Name] = gate(*m.Limits, e.Breaker)
+			one.ByModel[m.Name] = gate(*m.Limits, &e)
 		}
 	}
 	return one, nil
 }
 
-func gate(l providers.Limits, circuit string) breaker.Config {
-	return breaker.Config{RPM: l.RPM, TPM: l.TPM, MaxInFlight: l.MaxInFlight, Adaptive: l.Adaptive, Off: circuit == "off"}
+func gate(l providers.Limits, e *providers.Entry) breaker.Config {
+	// A local server queues what it cannot compute; a hosted one has a quota, which its
+	// time to first content says nothing about.
+	adaptive := e.Kind == "ollama" || e.EnvHost != ""
+	if l.Adaptive != nil {
+		adaptive = *l.Adaptive
+	}
+	return breaker.Config{RPM: l.RPM, TPM: l.TPM, MaxInFlight: l.MaxInFlight, Adaptive: adaptive,
+		TrustHeaders: l.TrustHeaders, Off: e.Breaker == "off"}
 }
 
 // route lays the file's routing over what the system does by itself.
