@@ -195,12 +195,34 @@ func (r *router) moveStuck(m *gateway.Model, now time.Time) {
 }
 
 func (r *router) tick() {
-	r.armed = time.Time{}
 	now := time.Now()
+	held := now.Sub(r.armed)
+	if !r.armed.IsZero() && held >= heldUp {
+		r.forgive(held)
+		r.armed = now.Add(heldUp) // what lies unread comes first
+		r.timer.Reset(heldUp)
+		return
+	}
+	r.armed = time.Time{}
 	for j := r.timetable.due(now); j != nil; j = r.timetable.due(now) {
 		r.step(j, route.Event{Kind: route.Tick})
 	}
 	r.arm(now)
+}
+
+// heldUp is how late a tick must be to say that this process itself did not get to run:
+// for want of a processor, or because more events came than it could take.
+const heldUp = 5 * time.Millisecond
+
+// forgive takes the time in which this process was held up off what its providers have
+// used of theirs. What they sent meanwhile may lie unread, and on a machine that stands
+// still every one of them looks slow at once: calls would be moved, raced and given up
+// for nothing, and make the machine's trouble worse.
+func (r *router) forgive(held time.Duration) {
+	for j := range r.jobs {
+		j.walk.Delay(held)
+		r.timetable.set(j, j.walk.Wake())
+	}
 }
 
 // arm sets the one timer to the next wake, if that is sooner than what is set.

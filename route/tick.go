@@ -26,6 +26,19 @@ func (w *Walk) Wake() time.Time {
 	return at
 }
 
+// Delay puts off what the walk waits for, except the request's own deadline: so long the
+// router could not look.
+func (w *Walk) Delay(d time.Duration) {
+	for i := range w.flying {
+		f := &w.flying[i]
+		for _, at := range []*time.Time{&f.start, &f.hedgeAt, &f.lateAt, &f.limitAt, &f.moveAt} {
+			if !at.IsZero() {
+				*at = at.Add(d)
+			}
+		}
+	}
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
