@@ -29,10 +29,7 @@ var messagesDialect = dialect{
 
 // messagesEdges are the statuses and types that differ from those of OpenAI's shape.
 // 529 is what Anthropic's clients wait and ask again for. Source: wire reference 8.5, 14.
-var messagesEdges = map[gateway.Kind]struct {
-	status int
-	kind   string
-}{
+var messagesEdges = map[gateway.Kind]messagesEdge{
 	gateway.Unauthorized:   {http.StatusUnauthorized, "authentication_error"},
 	gateway.UnknownModel:   {http.StatusNotFound, "not_found_error"},
 	gateway.TooLarge:       {http.StatusRequestEntityTooLarge, "request_too_large"},
@@ -61,6 +58,8 @@ func (p *problem) messagesEdge() messagesEdge {
 	switch {
 	case p.status == http.StatusForbidden:
 		return messagesEdge{p.status, "permission_error"}
+	case p.status == http.StatusTooManyRequests:
+		return messagesEdge{p.status, "rate_limit_error"}
 	case p.status == http.StatusNotFound:
 		return messagesEdge{p.status, "not_found_error"}
 	case p.status >= http.StatusInternalServerError:

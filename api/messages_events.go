@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bytes"
-
 	"github.com/tidwall/gjson"
 
 	"gateway"
@@ -113,10 +111,7 @@ func appendEvent(b []byte, c *gateway.Chunk) []byte {
 	if c.Event != "" {
 		b = append(append(append(b, "event: "...), c.Event...), '\n')
 	}
-	for line := range bytes.SplitSeq(c.Raw, []byte("\n")) {
-		b = append(append(append(b, "data: "...), line...), '\n')
-	}
-	return append(b, '\n')
+	return appendData(b, c.Raw)
 }
 
 func (w *messageWriter) start(b []byte) []byte {
@@ -198,24 +193,37 @@ func (w *messageWriter) state(b []byte, t gateway.Thinking) []byte {
 
 // piece adds to the block that it belongs to, or begins it.
 func (w *messageWriter) piece(b []byte, to messageBlock, text string) []byte {
-	if len(w.wait) == 0 && w.open.takes(&to) {
-		return w.delta(b, text)
-	}
-	if n := len(w.wait); to.kind == toolBlock || n > 0 && w.wait[n-1].takes(&to) {
-		if w.open.takes(&to) {
-			b = w.delta(b, text)
-			return w.advance(b)
-		}
-		for i := range w.wait {
-			if w.wait[i].takes(&to) {
-				w.wait[i].text = append(w.wait[i].text, text...)
-				return b
-			}
-		}
+	switch home := w.home(&to); {
+	case home == &w.open:
+		return w.advance(w.delta(b, text))
+	case home != nil:
+		home.text = append(home.text, text...)
+		return b
 	}
 	to.text = []byte(text)
 	w.wait = append(w.wait, to)
 	return w.advance(b)
+}
+
+// home is the block that a piece goes on with; nil if it begins one. Text goes on with
+// what stands last, a call with its own block wherever that stands.
+func (w *messageWriter) home(piece *messageBlock) *messageBlock {
+	last := len(w.wait) - 1
+	if last < 0 || piece.kind == toolBlock && w.open.takes(piece) {
+		if w.open.takes(piece) {
+			return &w.open
+		}
+		return nil
+	}
+	for i := last; i >= 0; i-- {
+		if w.wait[i].takes(piece) {
+			return &w.wait[i]
+		}
+		if piece.kind != toolBlock {
+			return nil
+		}
+	}
+	return nil
 }
 
 // takes says whether a piece belongs to this block.
