@@ -21,6 +21,7 @@ var commands = []func() *cobra.Command{
 	newLoad,
 	newSaturate,
 	newOverload,
+	newSoak,
 	newCompare,
 	newBudget,
 	classic("routing", "Compare the gateway's routing with simpler ones through incidents", runRouting),

@@ -93,6 +93,11 @@ func (r *rig) build(ctx context.Context) error {
 // gateway starts the gateway with everything on: keys, ledger, routing over three
 // providers with hedging, and its log.
 func (r *rig) gateway(ctx context.Context, upstream *process) (*process, error) {
+	return r.gatewayWith(ctx, fmt.Appendf(nil, benchProviders, upstream.base+"/v1"))
+}
+
+// gatewayWith starts it with a providers.json of these bytes.
+func (r *rig) gatewayWith(ctx context.Context, providers []byte) (*process, error) {
 	if err := r.build(ctx); err != nil {
 		return nil, err
 	}
@@ -101,7 +106,7 @@ func (r *rig) gateway(ctx context.Context, upstream *process) (*process, error) 
 		return nil, err
 	}
 	config := filepath.Join(data, "providers.json")
-	if err := os.WriteFile(config, fmt.Appendf(nil, benchProviders, upstream.base+"/v1"), 0o600); err != nil {
+	if err := os.WriteFile(config, providers, 0o600); err != nil {
 		return nil, err
 	}
 	env := append(os.Environ(), "BENCH_API_KEY=none", "GATEWAY_API_KEYS=bench:"+benchKey, "LLM_PROVIDER=auto", "LOG_LEVEL=info")
