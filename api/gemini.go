@@ -13,9 +13,12 @@ import (
 )
 
 // geminiDialect is Google's generateContent, its streams as events. The Go SDK takes no
-// comment for one, so silence is filled with empty lines. Source: genai v1.77.0.
+// comment for one, so silence is filled with empty lines. Source: genai v1.77.0. From
+// 3.0 on the JavaScript SDK asks under /v1, where nobody else posts to a model.
 var geminiDialect = dialect{
-	claims: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1beta/") },
+	claims: func(r *http.Request) bool {
+		return strings.HasPrefix(r.URL.Path, "/v1beta/") || r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/models/")
+	},
 	scan:   scanGemini,
 	whole:  geminiWhole,
 	events: func(req *gateway.Request, a *gateway.Answer) eventWriter { return newGeminiWriter(req, a) },
@@ -38,7 +41,7 @@ var geminiArrayDialect = dialect{
 	alive: "\n", silence: "\n", media: "application/json",
 }
 
-// gemini is POST /v1beta/models/{model}:{method}.
+// gemini is POST /v1beta/models/{model}:{method}, and the same under /v1.
 func (s *Server) gemini(c *gin.Context) {
 	switch _, method := geminiTarget(c.Request.URL.Path); {
 	case method == geminiCount:

@@ -262,6 +262,8 @@ func TestGoogleErrorsAndKeys(t *testing.T) {
 		{geminiPath + "?key=wrong-secret", nil, 401, "UNAUTHENTICATED"},
 		{geminiPath + "?key=secret-of-team", nil, 429, "RESOURCE_EXHAUSTED"},
 		{geminiPath, []string{"x-goog-api-key", "secret-of-team"}, 429, "RESOURCE_EXHAUSTED"},
+		{"/v1/models/auto:generateContent", []string{"x-goog-api-key", "secret-of-team"}, 429, "RESOURCE_EXHAUSTED"},
+		{"/v1/models/auto:generateContent", nil, 401, "UNAUTHENTICATED"},
 		{"/v1beta/models/auto:embedContent", []string{"x-goog-api-key", "secret-of-team"}, 404, "NOT_FOUND"},
 	} {
 		resp, body := post(t, srv, c.path, askGemini, c.header...)

@@ -132,6 +132,7 @@ func (s *Server) routes() {
 	google.GET("/models", s.geminiModels)
 	google.GET("/models/*id", s.geminiModel)
 	google.POST("/models/*id", s.admit, s.limit, s.gemini)
+	e.POST("/v1/models/*id", googleKey, s.authenticate, s.admit, s.limit, s.gemini)
 	e.HEAD("/", func(c *gin.Context) { c.Status(http.StatusOK) }) // agents look whether somebody is there
 	e.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", s.ready)
