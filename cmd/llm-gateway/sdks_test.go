@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// npmSDKs are the clients that applications are built on, by the names of their loops.
+var npmSDKs = []string{"openaiChat", "openaiResponses", "anthropic", "google", "vercel", "langchain"}
+
+// The same loop through each SDK of the vendors and two frameworks comes to the same,
+// whoever is behind the gateway, streamed and not. They are installed with the agents.
+func TestSDKs(t *testing.T) {
+	packages := os.Getenv("GATEWAY_AGENTS")
+	if packages == "" {
+		t.Skip("GATEWAY_AGENTS is not set: .ci/run installs the SDKs and sets it")
+	}
+	config, names := fiveKinds(t)
+	base := serveGateway(t, config, nil)
+	var models []string
+	for _, name := range names {
+		models = append(models, name+"/"+name+"-model")
+	}
+	want, err := runToolLoop(t.Context(), base, models[0], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sdk := range npmSDKs {
+		t.Run(sdk, func(t *testing.T) {
+			run := exec.CommandContext(t.Context(), node(t, job{packages: packages}),
+				slices.Concat([]string{filepath.Join(packages, "sdks.mjs"), sdk, base}, models)...)
+			run.WaitDelay = time.Second
+			var stderr strings.Builder
+			run.Stderr = &stderr
+			out, err := run.Output()
+			if err != nil {
+				t.Errorf("%v: %s", err, tail(stderr.String()))
+			}
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			if len(lines) != 2*len(models) {
+				t.Errorf("%d loops came to their end, want %d", len(lines), 2*len(models))
+			}
+			for _, line := range lines {
+				var got struct {
+					Model  string
+					Stream bool
+					toolLoop
+				}
+				if err := json.Unmarshal([]byte(line), &got); err != nil {
+					t.Fatalf("%v: %s", err, line)
+				}
+				got.Finishes = want.Finishes
+				if have, wanted := string(encoded(got.toolLoop)), string(encoded(want)); have != wanted {
+					t.Errorf("%s, stream %v:\n got %s\nwant %s", got.Model, got.Stream, have, wanted)
+				}
+			}
+		})
+	}
+}
