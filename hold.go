@@ -40,6 +40,7 @@ type Outset struct {
 	Hold  Hold
 	First time.Duration // expected, to the first content
 	Takes time.Duration // expected, to the end of the answer
+	Most  int           // tokens that the answer was asked to have at most; 0: not bounded
 	// Input and Output are the rates in force; zero without a price.
 	Input, Output Picodollars
 	Bills         BillingHabit

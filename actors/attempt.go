@@ -200,17 +200,22 @@ func (a *attempt) embed(up Upstream) {
 func (a *attempt) plain() bool { return a.job.cands[a.cand].Plain }
 
 func (a *attempt) call() *gateway.Call {
-	most := a.job.req.MaxTokens
-	if a.hold.Amount > 0 && a.job.req.Embed == nil {
-		most = a.bound.answer
-	}
 	return &gateway.Call{
-		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: most, Prefill: a.prefill(),
+		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: a.mostTokens(), Prefill: a.prefill(),
 		OnReady:     a.setOut,
 		OnSent:      func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
 		OnRate:      func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
 		OnDowngrade: func(what string) { a.mu.Lock(); a.downgrade = what; a.mu.Unlock() },
 	}
+}
+
+// mostTokens is the limit that is sent upstream; 0: none. Under a budget there is one
+// always: the hold was computed with it.
+func (a *attempt) mostTokens() int {
+	if a.hold.Amount > 0 && a.job.req.Embed == nil {
+		return a.bound.answer
+	}
+	return a.job.req.MaxTokens
 }
 
 func (a *attempt) prefill() string {

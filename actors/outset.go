@@ -31,8 +31,8 @@ func (a *attempt) outset() gateway.Outset {
 	e.Usage.Fresh = a.sys.habits.promptOf(a.model, a.job.rules.PromptTokens)
 	if req.Embed == nil {
 		e.Usage.Output = expected
-		if req.MaxTokens > 0 {
-			e.Usage.Output = min(expected, req.MaxTokens)
+		if o.Most = a.mostTokens(); o.Most > 0 {
+			e.Usage.Output = min(expected, o.Most)
 		}
 	}
 	e.Source = gateway.UsageEstimated

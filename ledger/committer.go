@@ -22,6 +22,8 @@ type Rows interface {
 	Charges(account string) ([]Charge, error)
 	// Missing gives those of the attempts that have no row.
 	Missing(ctx context.Context, of []gateway.Outset) ([]gateway.Outset, error)
+	// Typical is what the latest whole answers of a model were like.
+	Typical(ctx context.Context, provider, model string) (Typical, error)
 }
 
 // Batch is what is written to the store together.
@@ -47,9 +49,10 @@ type Committer struct {
 
 	mu      sync.Mutex
 	queue   []item
-	failed  error // of the last write to the journal; nil while all is well
-	behind  error // of the last write to the store
-	begun   map[holdID]int
+	failed  error                // of the last write to the journal; nil while all is well
+	behind  error                // of the last write to the store
+	begun   map[holdID]departure // of the attempts whose rows are not in the store yet
+	out     int                  // of them, those that have not ended
 	doubled int64
 	wake    chan struct{}
 
@@ -57,6 +60,12 @@ type Committer struct {
 	stop chan struct{}
 	over sync.WaitGroup
 	once sync.Once
+}
+
+// departure is where the outset of an attempt is in the journal, and whether it ended.
+type departure struct {
+	segment int
+	ended   bool
 }
 
 // item is a record on its way to the journal.
@@ -93,7 +102,7 @@ func Start(rows Rows, dir string, full bool) (*Committer, error) {
 		return nil, fmt.Errorf("booking what the journal holds: %w", err)
 	}
 	c := &Committer{
-		rows: rows, found: found, begun: map[holdID]int{}, wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		rows: rows, found: found, begun: map[holdID]departure{}, wake: make(chan struct{}, 1), stop: make(chan struct{}),
 		journal:  &journal{dir: dir, full: full, most: segmentMost, number: last, oldest: last + 1, pending: map[int]int{}},
 		Accounts: NewAccounts(rows.Charges, time.Now),
 	}

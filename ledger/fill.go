@@ -199,11 +199,11 @@ func (c *Committer) filled(group []filling) {
 		}
 		id := holdID{it.settles.booking.Entry.Request, it.settles.booking.Entry.Attempt}
 		c.mu.Lock()
-		segment, has := c.begun[id]
+		d, has := c.begun[id]
 		delete(c.begun, id)
 		c.mu.Unlock()
 		if has {
-			c.journal.applied(segment, 1)
+			c.journal.applied(d.segment, 1)
 		}
 	}
 }

@@ -65,6 +65,8 @@ func (s *shelf) Missing(_ context.Context, of []gateway.Outset) (missing []gatew
 	return missing, nil
 }
 
+func (s *shelf) Typical(context.Context, string, string) (Typical, error) { return Typical{}, nil }
+
 func (s *shelf) clone() *shelf {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -64,7 +64,7 @@ func frameOutset(o *gateway.Outset) []byte {
 		p.entry(&o.Entry)
 		p.num(int64(o.Hold.Amount))
 		p.charges(chargesOf(o.Hold, 0, 0))
-		for _, n := range [...]int64{int64(o.First), int64(o.Takes), int64(o.Input), int64(o.Output), int64(o.Bills)} {
+		for _, n := range [...]int64{int64(o.First), int64(o.Takes), int64(o.Input), int64(o.Output), int64(o.Bills), int64(o.Most)} {
 			p.num(n)
 		}
 	})
@@ -79,7 +79,7 @@ func readOutset(p page) (o gateway.Outset, err error) {
 	}
 	o.First, o.Takes = time.Duration(p.num()), time.Duration(p.num())
 	o.Input, o.Output = gateway.Picodollars(p.num()), gateway.Picodollars(p.num())
-	o.Bills = gateway.BillingHabit(p.num())
+	o.Bills, o.Most = gateway.BillingHabit(p.num()), int(p.num())
 	return o, p.err
 }
 

@@ -52,7 +52,7 @@ func fill(t *testing.T, random *rand.Rand, v reflect.Value) {
 
 func TestOutsetsReadBack(t *testing.T) {
 	o := gateway.Outset{Entry: row("r", 3), Hold: gateway.Hold{Request: "r", Attempt: 3, Amount: 99, Places: []gateway.Place{{Account: "k", Quarter: 4}}},
-		First: time.Second, Takes: time.Minute, Input: 5, Output: 6, Bills: gateway.BillsSeen}
+		First: time.Second, Takes: time.Minute, Input: 5, Output: 6, Bills: gateway.BillsSeen, Most: 7}
 	_, fields, _, _ := unframe(frameOutset(&o))
 	if got, err := readOutset(fields); err != nil || !reflect.DeepEqual(got, o) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, o)

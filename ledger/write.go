@@ -9,6 +9,11 @@ func (c *Committer) write() {
 	var kept []item // a group that failed, already answered
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
+	life := pulse{path: pulsePath(c.journal.dir)}
+	defer life.end()
+	beats := time.NewTimer(time.Hour)
+	defer beats.Stop()
+	beating := false
 	for {
 		if len(kept) == 0 {
 			if kept = c.writeGroup(c.take(groupMost)); len(kept) > 0 {
@@ -17,7 +22,14 @@ func (c *Committer) write() {
 				continue
 			}
 		}
+		if !beating && c.someOut() {
+			beating = true
+			beats.Reset(pulseEvery)
+		}
 		select {
+		case <-beats.C:
+			life.beat()
+			beating = false
 		case <-c.wake:
 			if len(kept) > 0 { // who comes now is answered at once, and joins those that wait
 				kept = append(kept, c.answer(c.take(groupMost), 0, c.Failing())...)
@@ -96,12 +108,26 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 	return again
 }
 
+// someOut says whether an attempt is out.
+func (c *Committer) someOut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out > 0
+}
+
 // began remembers in which segment the outset of each attempt is: that one must stay
 // until the attempt has ended. The lock is held.
 func (c *Committer) began(group []item, segment int) {
 	for i := range group {
 		if id := group[i].outset; id != (holdID{}) {
-			c.begun[id] = segment
+			c.begun[id] = departure{segment: segment}
+			c.out++
+		} else if s := group[i].settles; s != nil {
+			id := holdID{s.booking.Entry.Request, s.booking.Entry.Attempt}
+			if d, has := c.begun[id]; has && !d.ended {
+				c.begun[id] = departure{d.segment, true}
+				c.out--
+			}
 		}
 	}
 }
