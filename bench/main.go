@@ -1,5 +1,5 @@
 // Command bench puts load on an OpenAI-compatible URL and reports what it saw. It
-// knows the gateway by its HTTP port only, and everything it does is bounded in time
+// knows the gateway by its HTTP port only (its books are read once it is dead), and everything it does is bounded in time
 // and count. `bench help` lists what it can measure.
 package main
 
@@ -24,6 +24,7 @@ var commands = []func() *cobra.Command{
 	newSoak,
 	newCompare,
 	newBudget,
+	newKill,
 	classic("routing", "Compare the gateway's routing with simpler ones through incidents", runRouting),
 	classic("floor", "Serve a bare handler that copies a call, to compare with", runFloor),
 	classic("upstream", "Serve a provider that answers at once, to put behind either", runUpstream),
