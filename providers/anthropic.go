@@ -42,7 +42,7 @@ func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 	if err != nil {
 		return nil, err
 	}
-	resp, err := a.post(ctx, call, a.url, a.headerFor(call, ask), ask.body)
+	resp, err := a.post(ctx, call, a.url, a.headerFor(call, ask), payload{ask.body})
 	if err != nil && ask.thinks && blamesThinking(err) {
 		if ask, err = a.ask(call, true); err != nil {
 			return nil, err
@@ -50,7 +50,7 @@ func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		call.Downgraded("its reasoning of earlier turns was refused and left out")
 		again := *call
 		again.OnSent = nil // the first try told it
-		resp, err = a.post(ctx, &again, a.url, a.headerFor(call, ask), ask.body)
+		resp, err = a.post(ctx, &again, a.url, a.headerFor(call, ask), payload{ask.body})
 	}
 	if err != nil {
 		if !ask.relayed {

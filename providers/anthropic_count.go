@@ -20,7 +20,7 @@ func (a *anthropic) CountTokens(ctx context.Context, call *gateway.Call) (int, e
 	if err != nil {
 		return 0, err
 	}
-	resp, err := a.post(ctx, call, a.url+"/count_tokens", a.headerFor(call, ask), ask.body)
+	resp, err := a.post(ctx, call, a.url+"/count_tokens", a.headerFor(call, ask), payload{ask.body})
 	if err != nil {
 		if !ask.relayed {
 			ours(err)

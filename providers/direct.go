@@ -42,7 +42,7 @@ type hooks struct {
 // send makes one POST. A request that a kept connection did not take, because the server
 // had closed it, is sent once more over a new one: the server has answered nothing, and
 // has as a rule read nothing. Close the answer's body.
-func (d *direct) send(ctx context.Context, u *url.URL, header http.Header, body []byte, h hooks) (*http.Response, error) {
+func (d *direct) send(ctx context.Context, u *url.URL, header http.Header, body payload, h hooks) (*http.Response, error) {
 	addr := u.Host
 	if u.Port() == "" {
 		addr = net.JoinHostPort(u.Hostname(), "80")
@@ -59,7 +59,7 @@ func (d *direct) send(ctx context.Context, u *url.URL, header http.Header, body 
 	return resp, err
 }
 
-func (d *direct) fresh(ctx context.Context, addr string, u *url.URL, header http.Header, body []byte, h hooks) (*http.Response, error) {
+func (d *direct) fresh(ctx context.Context, addr string, u *url.URL, header http.Header, body payload, h hooks) (*http.Response, error) {
 	conn, err := d.dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ var (
 )
 
 // exchange writes the request and reads the answer's headers. An error ends the connection.
-func (c *directConn) exchange(ctx context.Context, u *url.URL, header http.Header, body []byte, h hooks) (*http.Response, error) {
+func (c *directConn) exchange(ctx context.Context, u *url.URL, header http.Header, body payload, h hooks) (*http.Response, error) {
 	c.calls++
 	c.got, c.limit = false, headMost
 	call := &directCall{c: c, ctx: ctx, r: readers.Get().(*bufio.Reader)}
@@ -203,10 +203,11 @@ func (d *directCall) answer() (*http.Response, error) {
 
 // write sends the request, a short one with one system call. A long body goes out beside
 // the reading of the answer, since a server may answer before it has read all of it.
-func (d *directCall) write(u *url.URL, header http.Header, body []byte, h hooks) error {
+func (d *directCall) write(u *url.URL, header http.Header, body payload, h hooks) error {
 	head := heads.Get().(*[]byte)
 	defer heads.Put(head)
-	b, err := appendHead((*head)[:0], u, header, len(body))
+	size := body.size()
+	b, err := appendHead((*head)[:0], u, header, size)
 	if err != nil {
 		return err
 	}
@@ -220,16 +221,18 @@ func (d *directCall) write(u *url.URL, header http.Header, body []byte, h hooks)
 		h.began()
 	}
 	switch {
-	case len(body) > inlineBody:
+	case size > inlineBody:
 		if _, err = d.c.Write(b); err == nil {
 			d.writeBeside(body, h)
 		}
 		return err
-	case len(b)+len(body) <= cap(b):
-		_, err = d.c.Write(append(b, body...))
+	case len(b)+size <= cap(b):
+		for _, piece := range body {
+			b = append(b, piece...)
+		}
+		_, err = d.c.Write(b)
 	default:
-		pieces := net.Buffers{b, body}
-		_, err = pieces.WriteTo(d.c.Conn)
+		err = body.writeTo(d.c.Conn, b)
 	}
 	if err == nil && h.sent != nil {
 		h.sent()
@@ -237,10 +240,10 @@ func (d *directCall) write(u *url.URL, header http.Header, body []byte, h hooks)
 	return err
 }
 
-func (d *directCall) writeBeside(body []byte, h hooks) {
+func (d *directCall) writeBeside(body payload, h hooks) {
 	d.wrote = make(chan error, 1)
 	go func() { // ends when the body is written or the connection closed
-		_, err := d.c.Write(body)
+		err := body.writeTo(d.c.Conn)
 		if err == nil && h.sent != nil {
 			h.sent()
 		}

@@ -85,7 +85,7 @@ func TestDirectCallsAreWholeAndShareConnections(t *testing.T) {
 	for _, size := range []int{0, 1, 100, 4095, 4096, 10_001, inlineBody, inlineBody + 1, 3_000_001, 5} {
 		body := bytes.Repeat([]byte("x"), size)
 		var sent, began atomic.Int32
-		resp, err := d.send(t.Context(), u, header, body, hooks{nil, func() { began.Add(1) }, func() { sent.Add(1) }})
+		resp, err := d.send(t.Context(), u, header, payload{body}, hooks{nil, func() { began.Add(1) }, func() { sent.Add(1) }})
 		if err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}
@@ -160,7 +160,7 @@ func TestClosedKeptConnections(t *testing.T) {
 			})
 			d, u, dials := directTo(t, base)
 			for i := range 2 {
-				resp, err := d.send(t.Context(), u, nil, []byte("{}"), hooks{})
+				resp, err := d.send(t.Context(), u, nil, payload{[]byte("{}")}, hooks{})
 				if i == 1 && !c.works {
 					if err == nil {
 						t.Error("a request that was partly answered was sent again")
@@ -191,7 +191,7 @@ func TestNewConnectionIsNotTriedTwice(t *testing.T) {
 		}
 	})
 	d, u, _ := directTo(t, base)
-	if _, err := d.send(t.Context(), u, nil, []byte("{}"), hooks{}); err == nil {
+	if _, err := d.send(t.Context(), u, nil, payload{[]byte("{}")}, hooks{}); err == nil {
 		t.Error("no error")
 	}
 	if n := requests.Load(); n != 1 {
@@ -210,7 +210,7 @@ func TestEarlyAnswerToALongBody(t *testing.T) {
 	})
 	d, u, dials := directTo(t, base)
 	for range 2 {
-		resp, err := d.send(t.Context(), u, nil, make([]byte, 20<<20), hooks{})
+		resp, err := d.send(t.Context(), u, nil, payload{make([]byte, 20<<20)}, hooks{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +266,7 @@ func TestDirectEndsWithItsContext(t *testing.T) {
 		d, u, _ := directTo(t, base)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(50*time.Millisecond, func() { cancel(gone) })
-		resp, err := d.send(ctx, u, nil, []byte("{}"), hooks{})
+		resp, err := d.send(ctx, u, nil, payload{[]byte("{}")}, hooks{})
 		if err == nil {
 			_, err = io.ReadAll(resp.Body)
 		}

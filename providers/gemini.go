@@ -74,7 +74,7 @@ func (a *gemini) send(ctx context.Context, call *gateway.Call, chat *gateway.Cha
 	if call.Plain {
 		method = ":generateContent"
 	}
-	return a.post(ctx, call, a.BaseURL+"/models/"+call.Model.Name+method, a.header, body)
+	return a.post(ctx, call, a.BaseURL+"/models/"+call.Model.Name+method, a.header, payload{body})
 }
 
 func blamesSignature(err error) bool {

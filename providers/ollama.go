@@ -41,14 +41,14 @@ func (a *ollama) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 	if err != nil {
 		return nil, err
 	}
-	resp, err := a.post(ctx, call, a.BaseURL+"/api/chat", a.header, body)
+	resp, err := a.post(ctx, call, a.BaseURL+"/api/chat", a.header, payload{body})
 	if err != nil && thinks && cannotThink(err) {
 		if body, _, err = a.translate(call, chat, false); err != nil {
 			return nil, err
 		}
 		again := *call
 		again.OnSent = nil // the first try told it
-		resp, err = a.post(ctx, &again, a.BaseURL+"/api/chat", a.header, body)
+		resp, err = a.post(ctx, &again, a.BaseURL+"/api/chat", a.header, payload{body})
 	}
 	if err != nil {
 		return nil, err

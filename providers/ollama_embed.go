@@ -43,7 +43,7 @@ func (a *ollama) Embed(ctx context.Context, call *gateway.Call) (*gateway.Embedd
 
 // fetch posts and reads the whole answer.
 func (c *caller) fetch(ctx context.Context, call *gateway.Call, url string, header map[string][]string, body []byte) ([]byte, error) {
-	resp, err := c.post(ctx, call, url, header, body)
+	resp, err := c.post(ctx, call, url, header, payload{body})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,8 @@ type edit struct {
 	q        *Quirks
 	settings *Settings
 	call     *gateway.Call
-	out      []byte
+	sent     payload  // what is finished
+	out      []byte   // the piece under way
 	written  []string // fields of the body so far
 	model    modelRules
 
@@ -31,7 +32,7 @@ type edit struct {
 }
 
 // body makes the request body of a call.
-func (a *openAI) body(call *gateway.Call) ([]byte, error) {
+func (a *openAI) body(call *gateway.Call) (payload, error) {
 	raw := call.Request.Raw
 	if call.Request.Wire != gateway.WireOpenAIChat || raw == nil {
 		chat, err := call.Request.Chat()
@@ -47,7 +48,7 @@ func (a *openAI) body(call *gateway.Call) ([]byte, error) {
 			return nil, err
 		}
 	}
-	e := &edit{q: &a.Quirks, settings: &a.Settings, call: call, out: make([]byte, 0, len(raw)+512), written: make([]string, 0, 16)}
+	e := &edit{q: &a.Quirks, settings: &a.Settings, call: call, out: make([]byte, 0, min(len(raw), 2*spliceLeast)+512), written: make([]string, 0, 16)}
 	if a.Quirks.Reasoning {
 		e.model = rulesOf(call.Model.Name)
 	}
@@ -69,7 +70,7 @@ func topOf(raw []byte) ([]gateway.Field, error) {
 	return top, nil
 }
 
-func (e *edit) run(top []gateway.Field) []byte {
+func (e *edit) run(top []gateway.Field) payload {
 	model := false
 	for i := range top {
 		value := gjson.Parse(top[i].Raw)
@@ -108,7 +109,7 @@ func (e *edit) run(top []gateway.Field) []byte {
 		e.field(top[i].Name, gjson.Parse(top[i].Raw))
 	}
 	e.finish()
-	return append(e.out, '}')
+	return append(e.sent, append(e.out, '}'))
 }
 
 func (e *edit) put(name, value string) {
@@ -116,12 +117,18 @@ func (e *edit) put(name, value string) {
 		return
 	}
 	e.written = append(e.written, name)
-	if len(e.out) > 1 {
+	if len(e.out) > 1 || len(e.sent) > 0 {
 		e.out = append(e.out, ',')
 	}
 	e.out = appendQuoted(e.out, name)
 	e.out = append(e.out, ':')
-	e.out = append(e.out, value...)
+	if len(value) < spliceLeast {
+		e.out = append(e.out, value...)
+		return
+	}
+	// A string never changes, so its bytes may be sent from where they lie.
+	e.sent = append(e.sent, e.out, unsafe.Slice(unsafe.StringData(value), len(value)))
+	e.out = e.out[len(e.out):]
 }
 
 // appendQuoted writes a text as a JSON string.

@@ -19,9 +19,13 @@ func editBody(t testing.TB, q Quirks, model gateway.Model, raw []byte, change fu
 	if change != nil {
 		change(call, &s)
 	}
-	body, err := (&openAI{caller: caller{s}}).body(call)
+	pieces, err := (&openAI{caller: caller{s}}).body(call)
 	if err != nil {
 		t.Fatal(err)
+	}
+	body := pieces.bytes()
+	if len(body) != pieces.size() {
+		t.Fatalf("%d bytes in pieces of %d", len(body), pieces.size())
 	}
 	if !gjson.ValidBytes(body) {
 		t.Fatalf("not JSON: %s", body)

@@ -45,7 +45,7 @@ func (a *openAI) Embed(ctx context.Context, call *gateway.Call) (*gateway.Embedd
 	if err != nil {
 		return nil, &gateway.Error{Kind: gateway.Internal, Provider: a.Name, Err: err}
 	}
-	resp, err := a.post(ctx, call, a.BaseURL+"/embeddings", a.header, body)
+	resp, err := a.post(ctx, call, a.BaseURL+"/embeddings", a.header, payload{body})
 	if err != nil {
 		return nil, err
 	}

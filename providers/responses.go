@@ -99,7 +99,7 @@ func (a *responses) send(ctx context.Context, call *gateway.Call, ask *responses
 			header.Set(name, value)
 		}
 	}
-	return a.post(ctx, call, a.BaseURL+"/responses", header, ask.body)
+	return a.post(ctx, call, a.BaseURL+"/responses", header, payload{ask.body})
 }
 
 // refusedHere says whether a provider found a request itself at fault.

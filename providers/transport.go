@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -35,7 +34,7 @@ var errAttemptTimeout = errors.New("attempt took longer than its limit")
 // post sends a body and returns the 2xx answer; anything else is an *gateway.Error.
 // Close the answer's body. A request that dies on a reused connection before a byte
 // of answer is sent again on another by the transport.
-func (c *caller) post(ctx context.Context, call *gateway.Call, url string, header http.Header, body []byte) (*http.Response, error) {
+func (c *caller) post(ctx context.Context, call *gateway.Call, url string, header http.Header, body payload) (*http.Response, error) {
 	cancel := context.CancelFunc(func() {})
 	if c.Timeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errAttemptTimeout)
@@ -70,7 +69,7 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 
 // exchange makes the call. sent says that some of the request may have reached the
 // provider.
-func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL, header http.Header, body []byte) (resp *http.Response, sent bool, err error) {
+func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL, header http.Header, body payload) (resp *http.Response, sent bool, err error) {
 	headers := make(http.Header, len(header)+2)
 	for k, v := range header {
 		headers[k] = v
@@ -95,16 +94,22 @@ func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL
 	// Present but empty: net/http takes the request as safe to send again on a dead
 	// keep-alive connection, and puts nothing on the wire.
 	headers["Idempotency-Key"] = nil
-	req, err := http.NewRequestWithContext(traced, http.MethodPost, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, u.String(), nil)
 	if err != nil {
 		return nil, false, err
 	}
 	req.Header = headers
-	if ready != nil {
-		fresh := func() (io.ReadCloser, error) { return &readyBody{bytes.NewReader(body), ready}, nil }
-		req.GetBody, req.ContentLength = fresh, int64(len(body))
-		req.Body, _ = fresh()
+	if req.ContentLength = int64(body.size()); req.ContentLength == 0 {
+		resp, err = client.Do(req)
+		return resp, began.Load(), err
 	}
+	req.GetBody = func() (io.ReadCloser, error) {
+		if ready == nil {
+			return body.reader(), nil
+		}
+		return &readyBody{body.reader(), ready}, nil
+	}
+	req.Body, _ = req.GetBody()
 	resp, err = client.Do(req)
 	return resp, began.Load(), err
 }
@@ -112,7 +117,7 @@ func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL
 // readyBody asks before the first byte of it is written: a body that may not be sent ends
 // the request with nothing but its headers gone.
 type readyBody struct {
-	from  *bytes.Reader
+	from  *payloadReader
 	ready func() error
 }
 
@@ -121,14 +126,6 @@ func (b *readyBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return b.from.Read(p)
-}
-
-// WriteTo keeps net/http from copying by way of a buffer.
-func (b *readyBody) WriteTo(w io.Writer) (int64, error) {
-	if err := b.ready(); err != nil {
-		return 0, err
-	}
-	return b.from.WriteTo(w)
 }
 
 func (b *readyBody) Close() error { return nil }

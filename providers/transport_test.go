@@ -292,7 +292,7 @@ func TestRefusedOnTheLineSendsNothing(t *testing.T) {
 			told++
 			return gateway.Errorf(gateway.LedgerDown, "the books cannot be written now")
 		}}
-		_, err := c.post(t.Context(), call, srv.URL+"/x", nil, []byte("{}"))
+		_, err := c.post(t.Context(), call, srv.URL+"/x", nil, payload{[]byte("{}")})
 		var e *gateway.Error
 		if !errors.As(err, &e) || e.Kind != gateway.LedgerDown || e.Sent || told != 1 {
 			t.Errorf("told %d times: %+v", told, err)
