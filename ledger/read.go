@@ -82,8 +82,6 @@ func spendSQL(q gateway.SpendQuery) (string, []any, error) {
 		sel.by = append(sel.by, groups[g])
 	}
 	sel.add("scope = ?", sc)
-	times, args := span(q, finest(q.By))
-	sel.add(times, args...)
 	for _, f := range [][2]string{{"provider", q.Provider}, {"key", q.Key}, {"who", q.Team}, {"who", q.Run}, {"who", q.Tag}} {
 		if f[1] != "" {
 			sel.add(f[0]+" = ?", f[1])
@@ -92,12 +90,28 @@ func spendSQL(q gateway.SpendQuery) (string, []any, error) {
 	if q.Model != "" {
 		sel.add("(model = ? OR provider || '/' || model = ?)", q.Model, q.Model)
 	}
-	sql := "SELECT " + strings.Join(append(slices.Clone(sel.by), totals), ", ") + " FROM cells WHERE " + strings.Join(sel.where, " AND ")
+	from, args := sel.over(span(q, finest(q.By)))
+	sql := "SELECT " + strings.Join(append(slices.Clone(sel.by), totals), ", ") + " FROM (" + from + ")"
 	if len(sel.by) > 0 {
 		by := strings.Join(sel.by, ", ")
 		sql += " GROUP BY " + by + " ORDER BY " + by
 	}
-	return sql, sel.args, nil
+	return sql, args, nil
+}
+
+// over reads the cells of each stretch by itself: the index that leads to one stretch
+// does not lead to several that are joined by OR.
+func (s *selection) over(stretches []stretch) (string, []any) {
+	if len(stretches) == 0 {
+		stretches = []stretch{{}}
+	}
+	var parts []string
+	var args []any
+	for _, st := range stretches {
+		parts = append(parts, "SELECT * FROM cells WHERE "+strings.Join(s.where, " AND ")+" AND grain = ? AND at >= ? AND at < ?")
+		args = append(append(args, s.args...), st.grain, st.from, st.to)
+	}
+	return strings.Join(parts, " UNION ALL "), args
 }
 
 // scopeOf says which cells answer a query. Runs, tags and teams are each summed for
@@ -149,9 +163,15 @@ func finest(by []string) grain {
 	return byMonth
 }
 
+// stretch are the cells of one grain from one hour to another.
+type stretch struct {
+	grain    grain
+	from, to int64
+}
+
 // span chooses the cells between two times: whole months where they fit, then days,
 // then hours at the edges. No hour is in two of them.
-func span(q gateway.SpendQuery, longest grain) (string, []any) {
+func span(q gateway.SpendQuery, longest grain) (parts []stretch) {
 	const first, last = -1 << 40, 1 << 40 // hours; before and after all time
 	from, to := int64(first), int64(last)
 	if !q.From.IsZero() {
@@ -160,11 +180,9 @@ func span(q gateway.SpendQuery, longest grain) (string, []any) {
 	if !q.To.IsZero() {
 		to = hour(q.To)
 	}
-	var parts []string
-	var args []any
 	add := func(g grain, from, to int64) {
 		if from < to {
-			parts, args = append(parts, "(grain = ? AND at >= ? AND at < ?)"), append(args, g, from, to)
+			parts = append(parts, stretch{g, from, to})
 		}
 	}
 	// Each grain covers the middle that is left to it; what remains at both edges goes to the next finer one.
@@ -190,10 +208,7 @@ func span(q gateway.SpendQuery, longest grain) (string, []any) {
 			break
 		}
 	}
-	if len(parts) == 0 {
-		return "0", nil
-	}
-	return "(" + strings.Join(parts, " OR ") + ")", args
+	return parts
 }
 
 func scanLine(rows *sql.Rows, by []string) (gateway.SpendLine, error) {
