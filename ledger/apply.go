@@ -35,7 +35,11 @@ func (s *Store) Apply(ctx context.Context, b Batch) (doubled int, err error) {
 }
 
 func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch) (doubled int, err error) {
-	row, f, sums := tx.StmtContext(ctx, s.row), fold{}, map[Charge]money{}
+	done, err := sumUp(ctx, tx, b.Bookings)
+	if err != nil {
+		return 0, err
+	}
+	row, f, sums := tx.StmtContext(ctx, s.row), newFold(done), map[Charge]money{}
 	for i := range b.Bookings {
 		e := &b.Bookings[i].Entry
 		res, err := row.ExecContext(ctx, columns(e)...)

@@ -61,35 +61,6 @@ func (s *sums) add(e *gateway.Entry) {
 	}
 }
 
-// fold sums rows up by the cells they belong to.
-type fold map[cell]*sums
-
-func (f fold) add(e *gateway.Entry) {
-	for g := byHour; g <= byMonth; g++ {
-		c := cell{grain: g, at: g.start(e.Begun), provider: e.Provider, model: e.Model}
-		f.at(c).add(e)
-		c.scope, c.key, c.who = ofKey, e.Key, e.Team
-		f.at(c).add(e)
-		if e.Run != "" {
-			c.scope, c.who = ofRun, e.Run
-			f.at(c).add(e)
-		}
-		for name, value := range e.Tags {
-			c.scope, c.who = ofTag, name+"="+value
-			f.at(c).add(e)
-		}
-	}
-}
-
-func (f fold) at(c cell) *sums {
-	s := f[c]
-	if s == nil {
-		s = &sums{}
-		f[c] = s
-	}
-	return s
-}
-
 // start is the first unix hour of the hour, day or month that a time is in.
 func (g grain) start(t time.Time) int64 {
 	switch g {
@@ -119,13 +90,13 @@ ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts, requests = re
 
 // write adds the sums to the cells, in the order of the table so that pages are visited once.
 func (f fold) write(ctx context.Context, add *sql.Stmt) error {
-	order := make([]cell, 0, len(f))
-	for c := range f {
+	order := make([]cell, 0, len(f.cells))
+	for c := range f.cells {
 		order = append(order, c)
 	}
 	slices.SortFunc(order, compareCells)
 	for _, c := range order {
-		s := f[c]
+		s := f.cells[c]
 		if _, err := add.ExecContext(ctx, c.scope, c.grain, c.at, c.key, c.who, c.provider, c.model,
 			s.attempts, s.requests, s.prompt, s.cached, s.output, s.cost, s.estimated, s.unpriced); err != nil {
 			return err

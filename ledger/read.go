@@ -17,11 +17,23 @@ func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.Spen
 	if err := s.upToDate(ctx); err != nil {
 		return nil, err
 	}
-	query, args, err := spendSQL(q)
+	if err := CheckSpend(q); err != nil {
+		return nil, err
+	}
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	defer tx.Rollback()
+	done, err := readSummed(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	query, args, err := spendSQL(q, done)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger: %w", err)
 	}
@@ -67,7 +79,7 @@ func (s *selection) add(cond string, args ...any) {
 	s.where, s.args = append(s.where, cond), append(s.args, args...)
 }
 
-func spendSQL(q gateway.SpendQuery) (string, []any, error) {
+func spendSQL(q gateway.SpendQuery, done summed) (string, []any, error) {
 	sc, err := scopeOf(q)
 	if err != nil {
 		return "", nil, err
@@ -90,7 +102,7 @@ func spendSQL(q gateway.SpendQuery) (string, []any, error) {
 	if q.Model != "" {
 		sel.add("(model = ? OR provider || '/' || model = ?)", q.Model, q.Model)
 	}
-	from, args := sel.over(span(q, finest(q.By)))
+	from, args := sel.over(span(q, finest(q.By), done))
 	sql := "SELECT " + strings.Join(append(slices.Clone(sel.by), totals), ", ") + " FROM (" + from + ")"
 	if len(sel.by) > 0 {
 		by := strings.Join(sel.by, ", ")
@@ -170,8 +182,9 @@ type stretch struct {
 }
 
 // span chooses the cells between two times: whole months where they fit, then days,
-// then hours at the edges. No hour is in two of them.
-func span(q gateway.SpendQuery, longest grain) (parts []stretch) {
+// then hours at the edges, and hours for what has no longer sums yet. No hour is in two
+// of them.
+func span(q gateway.SpendQuery, longest grain, done summed) (parts []stretch) {
 	const first, last = -1 << 40, 1 << 40 // hours; before and after all time
 	from, to := int64(first), int64(last)
 	if !q.From.IsZero() {
@@ -195,6 +208,7 @@ func span(q gateway.SpendQuery, longest grain) (parts []stretch) {
 		if to != last {
 			b = g.start(hours(to))
 		}
+		b = done.until(g, b)
 		switch {
 		case lo == hi && a < b:
 			add(g, a, b)

@@ -28,7 +28,10 @@ var second string
 //go:embed schema_3.sql
 var third string
 
-var migrations = []string{first, second, third}
+//go:embed schema_4.sql
+var fourth string
+
+var migrations = []string{first, second, third, fourth}
 
 // Options of a Store. The zero value is durable against a killed process.
 type Options struct {

@@ -45,7 +45,11 @@ func (s *Store) Verify(ctx context.Context) (v Verdict, err error) {
 		return v, fmt.Errorf("verifying the ledger: %w", err)
 	}
 	defer tx.Rollback()
-	c := checker{ctx: ctx, tx: tx, verdict: &v, fold: fold{}}
+	done, err := readSummed(ctx, tx)
+	if err != nil {
+		return v, fmt.Errorf("verifying the ledger: %w", err)
+	}
+	c := checker{ctx: ctx, tx: tx, verdict: &v, fold: newFold(done)}
 	err = each(ctx, tx, func(e *gateway.Entry) error {
 		v.Rows++
 		v.reprice(e, tariffs)
@@ -89,7 +93,7 @@ type checker struct {
 }
 
 func (c *checker) add(e *gateway.Entry) error {
-	if m := byMonth.start(e.Begun); m != c.month || len(c.fold) == 0 {
+	if m := byMonth.start(e.Begun); m != c.month || len(c.fold.cells) == 0 {
 		if err := c.close(); err != nil {
 			return err
 		}
@@ -101,7 +105,7 @@ func (c *checker) add(e *gateway.Entry) error {
 
 // close compares the month that is folded with its cells.
 func (c *checker) close() error {
-	if len(c.fold) == 0 {
+	if len(c.fold.cells) == 0 {
 		return nil
 	}
 	c.months = append(c.months, c.month)
@@ -114,10 +118,10 @@ func (c *checker) close() error {
 			}
 		}
 	}
-	for cell := range c.fold {
+	for cell := range c.fold.cells {
 		c.verdict.wrong("rows without their sum: %s", cell)
 	}
-	clear(c.fold)
+	clear(c.fold.cells)
 	return nil
 }
 
@@ -154,14 +158,14 @@ func (c *checker) cells(where string, args ...any) error {
 			return err
 		}
 		c.verdict.Cells++
-		switch want := c.fold[at]; {
+		switch want := c.fold.cells[at]; {
 		case want == nil:
 			c.verdict.wrong("sum without its rows: %s", at)
 		case *want != has:
 			c.verdict.wrong("sum that is not that of its rows: %s: costs %d in %d attempts, the rows %d in %d",
 				at, has.cost, has.attempts, want.cost, want.attempts)
 		}
-		delete(c.fold, at)
+		delete(c.fold.cells, at)
 	}
 	return rows.Err()
 }
