@@ -82,18 +82,21 @@ func (w *wiretap) serve(t *testing.T, to string) string {
 var (
 	anthropicState = regexp.MustCompile(`"signature":"([^"]+)"`)
 	geminiState    = regexp.MustCompile(`"thoughtSignature":"([^"]+)"`)
-	deepSeekState  = regexp.MustCompile(`"reasoning_content":("(?:[^"\\]|\\.)*")`)
+	// In Messages a signature behind the last text is left out: Claude Code takes the last
+	// block for the answer, and Gemini wants those of calls back.
+	geminiCalls   = regexp.MustCompile(`"thoughtSignature":"([^"]+)","functionCall"`)
+	deepSeekState = regexp.MustCompile(`"reasoning_content":("(?:[^"\\]|\\.)*")`)
 )
 
 // stateOf is what a provider wants back of an answer, as it stands in a request.
-func stateOf(t *testing.T, kind fakeupstream.Kind, answer string) []string {
+func stateOf(t *testing.T, kind fakeupstream.Kind, gemini *regexp.Regexp, answer string) []string {
 	t.Helper()
 	var out []string
 	switch kind {
 	case fakeupstream.Anthropic, fakeupstream.Gemini:
 		re := anthropicState
 		if kind == fakeupstream.Gemini {
-			re = geminiState
+			re = gemini
 		}
 		for _, m := range re.FindAllStringSubmatch(answer, -1) {
 			out = append(out, m[1])
@@ -146,9 +149,10 @@ func inside(v any, text string) bool {
 // one before, so that all state must travel through the client.
 func TestSessionsOfFiftyTurns(t *testing.T) {
 	for _, format := range []struct {
-		name string
-		make func(model string) conversation
-	}{{"responses", newResponsesTalk}, {"gemini", newGeminiTalk}} {
+		name   string
+		make   func(model string) conversation
+		gemini *regexp.Regexp // what is handed back to Gemini
+	}{{"messages", newMessagesTalk, geminiCalls}, {"responses", newResponsesTalk, geminiState}, {"gemini", newGeminiTalk, geminiState}} {
 		for _, one := range []struct {
 			kind        fakeupstream.Kind
 			wire, path  string
@@ -205,7 +209,7 @@ func TestSessionsOfFiftyTurns(t *testing.T) {
 							t.Fatalf("turn %d: the provider was not given back %.60q", i, state)
 						}
 					}
-					kept = append(kept, stateOf(t, one.kind, tap.answers[i].String())...)
+					kept = append(kept, stateOf(t, one.kind, format.gemini, tap.answers[i].String())...)
 				}
 				if one.remembering && len(kept) < 25 {
 					t.Errorf("the provider wanted only %d states back: this test saw nothing", len(kept))
