@@ -36,7 +36,7 @@ func (w *Walk) next(now time.Time) (int, bool) {
 }
 
 func (w *Walk) nextWell(now time.Time) (int, bool) {
-	slowest, found := w.leastSlow(&w.cands[0], now)
+	slowest, found := w.leastSlow(&w.cands[0], false, now)
 	for i := range w.cands {
 		c := &w.cands[i]
 		if !w.open(i) || !affordable(&w.cands[0], c, w.fleet.Times.PriceRatio) || w.fleet.Gate(c.Model).Shut {
@@ -54,13 +54,17 @@ func (w *Walk) nextWell(now time.Time) (int, bool) {
 	return slowest, found
 }
 
-// leastSlow is the quickest of the affordable candidates that are only slow.
-func (w *Walk) leastSlow(than *Candidate, now time.Time) (int, bool) {
+// leastSlow is the quickest of the affordable candidates that are only slow. One that is
+// to be raced must have room besides, and no breaker that tests it.
+func (w *Walk) leastSlow(than *Candidate, race bool, now time.Time) (int, bool) {
 	best, found, quickest := 0, false, time.Duration(0)
 	for i := range w.cands {
 		c := &w.cands[i]
 		h := w.fleet.at(c)
-		if !w.open(i) || !h.demotion.on || !affordable(than, c, w.fleet.Times.PriceRatio) || w.fleet.Gate(c.Model).Shut {
+		if !w.open(i) || !h.demotion.on || !affordable(than, c, w.fleet.Times.PriceRatio) {
+			continue
+		}
+		if g := w.fleet.Gate(c.Model); g.Shut || race && (!g.Closed || g.Tight || w.state[i] == dropped) {
 			continue
 		}
 		if d := h.typical(now); !found || d < quickest {
@@ -121,7 +125,7 @@ func (w *Walk) hedgeTarget(late int, now time.Time) (int, bool) {
 		return i, true
 	}
 	if w.rules.Demote {
-		return w.leastSlow(&w.cands[late], now)
+		return w.leastSlow(&w.cands[late], true, now)
 	}
 	return 0, false
 }
