@@ -104,6 +104,7 @@ type Options struct {
 	HedgeAfter  time.Duration // 0: the router decides
 	Deadline    time.Duration // for the whole request; 0: the configured one
 	NoFallback  bool
+	Fallback    bool       // though the configuration has it off
 	MaxCost     Microcents // 0: no limit
 	OnBreak     string     // stream_failure: "", error, continue, atomic
 	Patience    time.Duration

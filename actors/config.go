@@ -81,6 +81,7 @@ type Config struct {
 	HedgeAfter  time.Duration
 	MaxHedges   int // 0: 1
 	NoDemote    bool
+	NoFallback  bool          // a request asks one candidate only, unless it says otherwise
 	Limit       time.Duration // fixed limit on time to first content; 0: learned
 	OnBreak     string        // stream_failure; "" is error
 	MaxInFlight int           // requests; 0: 20,000

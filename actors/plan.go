@@ -123,7 +123,7 @@ func (s *System) rules(req *gateway.Request, first *route.Candidate, prompt int,
 	r := route.Rules{
 		Hedge: cfg.Hedge, HedgeAfter: cfg.HedgeAfter, MaxHedges: cfg.MaxHedges,
 		Hedgeable: !req.Stateful && !req.Needs.Many,
-		Demote:    !cfg.NoDemote, NoFallback: o.NoFallback, Limit: cfg.Limit, Patience: cfg.Patience,
+		Demote:    !cfg.NoDemote, NoFallback: o.NoFallback || cfg.NoFallback && !o.Fallback, Limit: cfg.Limit, Patience: cfg.Patience,
 		MaxCost: o.MaxCost, WrongAnswers: 1, PromptTokens: prompt, PatientEffort: req.DeepEffort,
 	}
 	if p := s.byName[first.Model.Provider]; p != nil {

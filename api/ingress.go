@@ -155,6 +155,11 @@ func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
 			req.Stateful = true
 		}
 	}
+	if v, ok := o.get("modalities"); ok { // an image or speech is dear to make twice, and never the same
+		for _, m := range v.Array() {
+			req.Stateful = req.Stateful || m.Str != "text"
+		}
+	}
 	return nil
 }
 

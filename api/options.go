@@ -19,7 +19,8 @@ func options(h http.Header) (o gateway.Options, err *gateway.Error) {
 	o.Hedge = r.word("x-gateway-hedge", "off", "auto", "force")
 	o.HedgeAfter = r.duration("x-gateway-hedge-after")
 	o.Deadline = r.duration("x-gateway-deadline")
-	o.NoFallback = r.word("x-gateway-fallback", "off", "on") == "off"
+	fallback := r.word("x-gateway-fallback", "off", "on")
+	o.NoFallback, o.Fallback = fallback == "off", fallback == "on"
 	o.OnBreak = r.word("x-gateway-stream-failure", "error", "continue", "atomic")
 	o.HasPatience = h.Get("x-gateway-patience") != ""
 	o.Patience = r.duration("x-gateway-patience")

@@ -29,6 +29,7 @@ type Routing struct {
 	MaxHedges      int      `json:"max_hedges,omitempty" jsonschema:"minimum=0,maximum=3"`
 	MaxPriceRatio  float64  `json:"max_price_ratio,omitempty" jsonschema:"minimum=1,description=A hedge or move goes to no candidate dearer than this times the first"`
 	Demote         string   `json:"demote,omitempty" jsonschema:"enum=on,enum=off,description=Pass over providers that have become slow"`
+	Fallback       string   `json:"fallback,omitempty" jsonschema:"enum=on,enum=off,description=Ask the next candidate when one fails"`
 	AttemptTimeout Duration `json:"attempt_timeout,omitempty" jsonschema:"description=Fixed limit on time to first content; learned without it"`
 	Deadline       Duration `json:"deadline,omitempty" jsonschema:"description=For a whole request"`
 	ContentBy      Duration `json:"content_by,omitempty" jsonschema:"description=For the first content of a request"`

@@ -202,6 +202,11 @@ func (r *run) give(ev Event) error {
 			return err
 		}
 	}
+	if r.w.r.IntN(50) == 0 { // the router did not get to run
+		held := time.Duration(r.w.r.IntN(2000)) * time.Millisecond
+		r.w.now = r.w.now.Add(held)
+		r.walk.Delay(held)
+	}
 	for _, m := range r.w.fleet.TakeSick() {
 		r.walk.MoveAt(m, r.w.now.Add(100*time.Millisecond))
 	}
@@ -228,6 +233,9 @@ func (r *run) check(a Action) error {
 		if a.Err == nil || a.Err.Kind == gateway.Canceled && a.Err.Message != "the client left" {
 			return fmt.Errorf("gives up with %v", a.Err)
 		}
+		if passes(a.Err.Kind) && a.Err.RetryAfter <= 0 {
+			return fmt.Errorf("gives up with %v and does not say when to come back", a.Err)
+		}
 	}
 	return nil
 }
@@ -247,7 +255,7 @@ func (r *run) started(a Action) error {
 	c := &call{attempt: a.Attempt, cand: a.Candidate, role: a.Role, at: r.w.now}
 	c.next = Event{Kind: Left, Attempt: a.Attempt}
 	g := r.w.gates[r.w.cands[a.Candidate].Model]
-	if a.Role == gateway.Hedge && (!g.Closed || g.Tight) && !r.w.fleet.of(r.w.cands[a.Candidate].Model).demotion.on {
+	if a.Role == gateway.Hedge && (!g.Closed || g.Tight) {
 		return fmt.Errorf("a hedge goes to a gate that is %+v", g)
 	}
 	if g.Shut || r.w.r.IntN(12) == 0 {

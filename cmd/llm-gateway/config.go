@@ -90,7 +90,7 @@ func gate(l providers.Limits, e *providers.Entry) breaker.Config {
 // route lays the file's routing over what the system does by itself.
 func route(c *actors.Config, r providers.Routing) {
 	c.Hedge, c.HedgeAfter, c.MaxHedges = r.Hedge, time.Duration(r.HedgeAfter), r.MaxHedges
-	c.NoDemote, c.Limit = r.Demote == "off", time.Duration(r.AttemptTimeout)
+	c.NoDemote, c.NoFallback, c.Limit = r.Demote == "off", r.Fallback == "off", time.Duration(r.AttemptTimeout)
 	c.Deadline, c.ContentBy, c.Patience = time.Duration(r.Deadline), time.Duration(r.ContentBy), time.Duration(r.Patience)
 	c.OnBreak, c.MaxInFlight = r.StreamFailure, r.MaxInFlight
 	c.Times, c.Pace = times.Default(), r.TimeScale

@@ -299,3 +299,17 @@ func TestHeaderThatCannotBeReadIsTheClientsError(t *testing.T) {
 		t.Error("a provider was asked")
 	}
 }
+
+// The configuration may turn fallback off; a request may turn it on for itself.
+func TestFallbackInTheConfiguration(t *testing.T) {
+	first, second := newUpstream(t, status(503, "overloaded")), newUpstream(t, says("second"))
+	config := configFileWith(t, map[string]any{"routing": map[string]any{"fallback": "off"}},
+		entry{name: "first", url: first.URL, price: 1}, entry{name: "second", url: second.URL, price: 2})
+	base := serveGateway(t, config, nil)
+	if off := askWith(t, base, false); off.status != http.StatusServiceUnavailable || second.calls.Load() != 0 {
+		t.Errorf("%d %s; the second was asked %d times", off.status, off.body, second.calls.Load())
+	}
+	if on := askWith(t, base, false, "X-Gateway-Fallback", "on"); on.text != "second" {
+		t.Errorf("%d %s", on.status, on.body)
+	}
+}
