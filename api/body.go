@@ -96,6 +96,9 @@ func parse(raw []byte) (*object, *gateway.Error) {
 
 // carefully reads what the quick reader did not take, and says what is wrong with it.
 func carefully(raw []byte) (*object, *gateway.Error) {
+	if tooDeep(raw) {
+		return nil, gateway.Errorf(gateway.Invalid, "The body is nested deeper than %d levels.", mostDepth)
+	}
 	o := &object{raw: raw}
 	d := jsontext.NewDecoder(bytes.NewReader(raw))
 	t, err := d.ReadToken()
@@ -130,6 +133,31 @@ func carefully(raw []byte) (*object, *gateway.Error) {
 		return nil, gateway.Errorf(gateway.Invalid, "Something follows the JSON object in the body.")
 	}
 	return o, nil
+}
+
+// mostDepth is how deep objects and arrays may stand in each other: many readers call
+// themselves for each level. Source: routing reference section 11.
+const mostDepth = 64
+
+// tooDeep says whether a text that may be JSON opens more than mostDepth at once.
+func tooDeep(raw []byte) bool {
+	depth, inside := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inside && c == '\\':
+			i++
+		case c == '"':
+			inside = !inside
+		case inside:
+		case c == '{' || c == '[':
+			if depth++; depth > mostDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 func notJSON(err error) *gateway.Error {

@@ -97,6 +97,7 @@ func (s *Server) routes() {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false // a path that is not ours leads nowhere, with or without a key
 	e.Use(s.observe)
 	e.NoRoute(func(c *gin.Context) {
 		s.failAs(c, http.StatusNotFound, "not_found", "There is no such route.")

@@ -23,8 +23,8 @@ type strict struct {
 type span struct{ from, to int }
 
 const (
-	strictDepth = 200 // deeper ones are for the careful reader
-	strictNames = 32  // as are objects with more names, which it finds twice faster
+	strictDepth = mostDepth - 1 // deeper ones are for the careful reader
+	strictNames = 32            // as are objects with more names, which it finds twice faster
 )
 
 // quickly reads an object's top-level fields; false if the careful reader must.

@@ -6,8 +6,9 @@ import (
 	"io"
 )
 
-// maxEvent is the most bytes one event or line may have. Images inside an event are large.
-const maxEvent = 8 << 20
+// maxEvent is the most bytes one event or line may have, so that a provider cannot fill
+// our memory. Source: routing reference section 11.
+const maxEvent = 1 << 20
 
 var errEventTooLarge = errors.New("event is larger than 8 MiB")
 

@@ -110,8 +110,15 @@ const bodyTimeout = time.Minute
 // boundBody gives a request's body so long to arrive. It is not http.Server's
 // ReadTimeout, because that one goes on counting when the body is there, and would
 // look like the client leaving in the middle of a long stream.
+//
+// A connection that carried a body without a length carries nothing after it. Whatever
+// stands before us may have taken another header for that body's length, and what
+// follows it for its rest: a request that nobody has let in.
 func boundBody(next http.Handler, most time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
 		if r.Body != nil && r.Body != http.NoBody {
 			control := http.NewResponseController(w)
 			if control.SetReadDeadline(time.Now().Add(most)) == nil {
