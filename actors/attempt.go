@@ -109,8 +109,9 @@ func (a *attempt) run(up Upstream) {
 // gather reads the answer to its end before the client sees any of it.
 func (a *attempt) gather(l *live) {
 	var fold gateway.Fold
+	var c gateway.Chunk
 	for {
-		c, err := l.pull()
+		err := l.pull(&c)
 		if errors.Is(err, io.EOF) {
 			break
 		}

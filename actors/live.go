@@ -116,21 +116,23 @@ func (l *live) arm(d time.Duration) {
 	}
 }
 
-// ask pulls from the provider under the limit on silence and the request's deadline.
-func (l *live) ask() (gateway.Chunk, error) {
+// ask pulls from the provider under the limit on silence and the request's deadline. It
+// and pull fill a chunk that their caller has: a stream that waits for its next token
+// waits in them, and what lies on its stack until then is what it costs in memory.
+func (l *live) ask(c *gateway.Chunk) (err error) {
 	asked := max(int64(time.Since(l.begun)-l.gap.soFar), 1)
 	l.asked.Store(asked)
 	if !l.armed.Load() {
 		l.arm(l.left(asked))
 	}
-	c, err := l.stream.Next()
+	*c, err = l.stream.Next()
 	l.asked.Store(0)
 	if waited := time.Since(l.begun) - time.Duration(asked); err == nil {
-		l.gap.heard(&c, waited)
+		l.gap.heard(c, waited)
 	} else if !errors.Is(err, io.EOF) {
 		l.gap.broke(waited)
 	}
-	return c, err
+	return err
 }
 
 // untilContent pulls until there is something a client can see, and holds what came.
@@ -185,47 +187,49 @@ func keep(c gateway.Chunk) gateway.Chunk {
 }
 
 // pull gives the held chunks and then those of the provider.
-func (l *live) pull() (gateway.Chunk, error) {
+func (l *live) pull(c *gateway.Chunk) error {
 	if l.at < len(l.held) {
 		l.at++
-		return l.held[l.at-1], nil
+		*c = l.held[l.at-1]
+		return nil
 	}
 	if l.eof {
-		return gateway.Chunk{}, io.EOF
+		return io.EOF
 	}
-	c, err := l.ask()
+	err := l.ask(c)
 	switch {
 	case err == nil:
-		l.tally.add(&c)
-		return c, nil
+		l.tally.add(c)
+		return nil
 	case errors.Is(err, io.EOF):
 		l.idle.Stop()
-		return c, io.EOF
+		return io.EOF
 	default:
 		l.idle.Stop()
-		return c, l.attempt.cause(err)
+		return l.attempt.cause(err)
 	}
 }
 
 // Next implements gateway.Stream for the client's handler. io.EOF comes only after
 // the ledger row is durable.
-func (l *live) Next() (gateway.Chunk, error) {
+func (l *live) Next() (c gateway.Chunk, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil {
-		return gateway.Chunk{}, l.err
-	}
-	if l.next != nil {
-		c, err := l.next.Next()
+	switch {
+	case l.err != nil:
+		return c, l.err
+	case l.next != nil:
+		c, err = l.next.Next()
 		l.err = err
 		return c, err
 	}
-	c, err := l.pull()
-	if err == nil {
+	if err = l.pull(&c); err == nil {
 		l.script.saw(&c)
 		return c, nil
 	}
-	return l.over(err)
+	c = gateway.Chunk{}
+	err = l.over(err, &c)
+	return c, err
 }
 
 // Buffered implements gateway.Buffered for the goroutine that calls Next.
@@ -242,26 +246,25 @@ func (l *live) Buffered() bool {
 
 // over books the end of the stream, and lets another attempt continue a broken one if
 // the request chose that.
-func (l *live) over(err error) (gateway.Chunk, error) {
+func (l *live) over(err error, c *gateway.Chunk) error {
 	if errors.Is(err, io.EOF) {
 		l.err = io.EOF
 		l.attempt.finish(&l.tally, nil, true)
 		l.stop()
 		l.leave()
-		return gateway.Chunk{}, io.EOF
+		return io.EOF
 	}
 	broke := asError(err)
 	l.attempt.finish(&l.tally, broke, true)
 	l.stop()
 	if l.script.resumable() && broke.Kind != gateway.Canceled {
 		if l.next = l.attempt.sys.resume(l, broke); l.next != nil {
-			c, err := l.next.Next()
-			l.err = err
-			return c, err
+			*c, l.err = l.next.Next()
+			return l.err
 		}
 	}
 	l.err = broke
-	return gateway.Chunk{}, broke
+	return broke
 }
 
 // Close ends the call; an answer that was not read to its end is booked as cut.

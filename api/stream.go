@@ -43,7 +43,7 @@ const (
 // newSSE makes a stream that is still closed: nothing is written until Open or until
 // the client has waited so long that it must hear something.
 func newSSE(c *gin.Context, every, wait time.Duration, form *dialect) *sse {
-	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, form: form, sent: time.Now(), buf: make([]byte, 0, 1024)}
+	s := &sse{c: c, rc: http.NewResponseController(c.Writer), wait: wait, every: every, form: form, sent: time.Now(), buf: make([]byte, 0, 512)}
 	s.timer = time.AfterFunc(every, s.comment) // stopped by end
 	s.late = time.AfterFunc(time.Hour, s.sendLate)
 	s.late.Stop()
@@ -180,39 +180,45 @@ func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
 func (s *Server) relay(c *gin.Context, out *sse, w eventWriter, req *gateway.Request, answer *gateway.Answer) {
 	ev := event(c)
 	buffered, ok := answer.Stream.(gateway.Buffered)
+	var chunk gateway.Chunk // one for all: each would be an allocation of its own
+	var err error
+	write := func(b []byte) []byte { return w.chunk(b, &chunk) }
 	for {
-		chunk, err := answer.Stream.Next()
-		switch {
-		case err == nil:
-			if ev.first == 0 && chunk.HasContent() {
-				ev.first = time.Since(ev.begun)
-			}
-			if chunk.Usage != nil {
-				u := *chunk.Usage
-				ev.usage = &u
-			}
-			if w.silent(&chunk) {
-				continue
-			}
-			more := ok && buffered.Buffered()
-			if err := out.send(more, func(b []byte) []byte { return w.chunk(b, &chunk) }); err != nil {
-				s.gone(c)
-				return
-			}
-		case errors.Is(err, io.EOF):
-			s.total(ev, answer)
-			out.send(false, func(b []byte) []byte { return w.end(b, ev.usage, receiptOf(req, answer)) })
+		if chunk, err = answer.Stream.Next(); err != nil {
+			s.close(c, out, w, req, answer, err)
 			return
-		default:
-			s.total(ev, answer)
-			var notes []gateway.AttemptNote
-			if answer.Receipt != nil {
-				notes = answer.Receipt()
-			}
-			s.inBand(c, out, w, s.orCause(c, err), notes)
+		}
+		if ev.first == 0 && chunk.HasContent() {
+			ev.first = time.Since(ev.begun)
+		}
+		if chunk.Usage != nil {
+			u := *chunk.Usage
+			ev.usage = &u
+		}
+		if w.silent(&chunk) {
+			continue
+		}
+		more := ok && buffered.Buffered()
+		if err := out.send(more, write); err != nil {
+			s.gone(c)
 			return
 		}
 	}
+}
+
+// close ends the client's stream as the winner's ended.
+func (s *Server) close(c *gin.Context, out *sse, w eventWriter, req *gateway.Request, answer *gateway.Answer, err error) {
+	ev := event(c)
+	s.total(ev, answer)
+	if errors.Is(err, io.EOF) {
+		out.send(false, func(b []byte) []byte { return w.end(b, ev.usage, receiptOf(req, answer)) })
+		return
+	}
+	var notes []gateway.AttemptNote
+	if answer.Receipt != nil {
+		notes = answer.Receipt()
+	}
+	s.inBand(c, out, w, s.orCause(c, err), notes)
 }
 
 func receiptOf(req *gateway.Request, a *gateway.Answer) []gateway.AttemptNote {

@@ -23,6 +23,7 @@ var commands = []func() *cobra.Command{
 	newOverload,
 	newSoak,
 	newCompare,
+	newMemory,
 	newBudget,
 	newKill,
 	newLedgerBench,

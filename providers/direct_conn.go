@@ -90,7 +90,7 @@ type directCall struct {
 }
 
 var (
-	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
+	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 2<<10) }}
 	heads   = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 )
 

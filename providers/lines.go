@@ -16,7 +16,7 @@ type byteLines struct {
 	empty      int // reads in a row that gave nothing
 }
 
-const firstBuffer = 8 << 10
+const firstBuffer = 2 << 10
 
 // next returns the next line without its end, valid until the next call. whole is
 // false for bytes at the end of input that no line end followed.

@@ -10,11 +10,11 @@ import (
 
 // The garbage collector of a process with a small heap runs far more often than it need:
 // at 100 % a gateway of 5 MB live collects with each 5 MB of garbage, a hundred times a
-// second under load. Here it may always let heapSlack gather, and half of what is live
-// where that is more, so that many open streams do not cost twice their memory.
+// second under load. Here it may always let heapSlack gather, and a quarter of what is
+// live where that is more, so that many open streams do not cost twice their memory.
 const (
 	heapSlack  = 24 << 20
-	leastGC    = 50   // percent
+	leastGC    = 25   // percent
 	mostGC     = 1000 // percent
 	liveMetric = "/gc/heap/live:bytes"
 )
