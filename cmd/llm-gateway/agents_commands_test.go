@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -27,49 +28,61 @@ func place(t *testing.T, path, text string) {
 	}
 }
 
+// The names in README.md, and what stands there for the gateway's address and for the model.
+const (
+	readmeAddress = "http://127.0.0.1:8090"
+	readmeModel   = "deepseek/deepseek-flash"
+)
+
+var readmeBlock = regexp.MustCompile("(?m)^\\*\\*([^*]+)\\*\\*.*\n\n```[a-z]+\n((?s:.*?))```$")
+
+// toldInReadme are the lines to copy for each client.
+func toldInReadme(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	for _, found := range readmeBlock.FindAllStringSubmatch(string(text), -1) {
+		told[found[1]] = found[2]
+	}
+	return told
+}
+
+// copied are the lines for a client, with this gateway and this model in them.
+func (j job) copied(t *testing.T, client string) string {
+	t.Helper()
+	lines, is := j.told[client]
+	if !is || !strings.Contains(lines, readmeAddress) || !strings.Contains(lines, readmeModel) {
+		t.Fatalf("README.md tells nothing for %s, with %s and %s in it", client, readmeAddress, readmeModel)
+	}
+	return strings.NewReplacer(readmeAddress, j.base, readmeModel, j.model).Replace(lines)
+}
+
 func openCode(t *testing.T, j job) (argv, env []string) {
-	place(t, filepath.Join(j.home, ".config/opencode/opencode.json"), `{
-  "provider": {"gateway": {
-    "npm": "@ai-sdk/openai-compatible",
-    "options": {"baseURL": "`+j.base+`/v1", "apiKey": "none"},
-    "models": {"`+j.model+`": {}}
-  }}
-}`)
+	place(t, filepath.Join(j.home, ".config/opencode/opencode.json"), j.copied(t, "opencode"))
 	return []string{filepath.Join(j.packages, "node_modules/opencode-linux-x64/bin/opencode"), "run", "--model", "gateway/" + j.model, j.prompt},
 		[]string{"OPENCODE_DISABLE_MODELS_FETCH=1", "OPENCODE_DISABLE_AUTOUPDATE=1", "OPENCODE_DISABLE_SHARE=1", "OPENCODE_DISABLE_DEFAULT_PLUGINS=1"}
 }
 
 func pi(t *testing.T, j job) (argv, env []string) {
-	place(t, filepath.Join(j.home, ".pi/agent/models.json"), `{
-  "providers": {"gateway": {
-    "baseUrl": "`+j.base+`/v1", "api": "openai-completions", "apiKey": "none",
-    "models": [{"id": "`+j.model+`"}]
-  }}
-}`)
+	place(t, filepath.Join(j.home, ".pi/agent/models.json"), j.copied(t, "pi"))
 	return []string{node(t, j), filepath.Join(j.packages, "node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js"), "-p",
 			"--provider", "gateway", "--model", j.model, j.prompt},
 		[]string{"PI_OFFLINE=1", "PI_TELEMETRY=0", "PI_SKIP_VERSION_CHECK=1"}
 }
 
+// claudeCode runs the lines of README.md in a shell, with what makes the run an errand
+// behind the command.
 func claudeCode(t *testing.T, j job) (argv, env []string) {
-	return []string{filepath.Join(j.packages, "node_modules/@anthropic-ai/claude-code-linux-x64/claude"), "-p",
-			"--model", j.model, "--allowed-tools", "Write Read", "--", j.prompt},
-		[]string{"ANTHROPIC_BASE_URL=" + j.base, "ANTHROPIC_AUTH_TOKEN=none",
+	return []string{"sh", "-c", strings.TrimSpace(j.copied(t, "Claude Code")) + ` -p --allowed-tools "Write Read" -- "$0"`, j.prompt},
+		[]string{"PATH=" + filepath.Join(j.packages, "node_modules/@anthropic-ai/claude-code-linux-x64") + ":" + os.Getenv("PATH"),
 			"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "DISABLE_AUTOUPDATER=1"}
 }
 
 func codex(t *testing.T, j job) (argv, env []string) {
-	place(t, filepath.Join(j.home, ".codex/config.toml"), `model = "`+j.model+`"
-model_provider = "gateway"
-
-[model_providers.gateway]
-name = "llm-gateway"
-base_url = "`+j.base+`/v1"
-wire_api = "responses"
-
-[analytics]
-enabled = false
-`)
+	place(t, filepath.Join(j.home, ".codex/config.toml"), j.copied(t, "Codex")+"analytics.enabled = false\n")
 	return []string{filepath.Join(j.packages, "node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"), "exec",
 		"--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", j.prompt}, nil
 }

@@ -29,8 +29,9 @@ type job struct {
 	packages string // the folder that the agents are installed in
 	base     string // of the gateway
 	model    string
-	home     string // empty, and the agent's alone
-	work     string // its working folder
+	home     string            // empty, and the agent's alone
+	work     string            // its working folder
+	told     map[string]string // what README.md says to copy, by the client's name
 	prompt   string
 }
 
@@ -84,6 +85,7 @@ func TestAgents(t *testing.T) {
 		t.Skip("the lock file names the agents' binaries for Linux on amd64 alone")
 	}
 	outside := refuseOutside(t)
+	told := toldInReadme(t)
 	for _, a := range realAgents {
 		t.Run(a.name, func(t *testing.T) {
 			for _, p := range providersOfAgents {
@@ -92,7 +94,7 @@ func TestAgents(t *testing.T) {
 					work := t.TempDir()
 					file := filepath.Join(work, "note.txt")
 					base, server := onlyProvider(t, p.kind, writesAndReads(file))
-					j := job{packages: packages, base: base, model: p.model, home: t.TempDir(), work: work,
+					j := job{packages: packages, base: base, model: p.model, home: t.TempDir(), work: work, told: told,
 						prompt: "Write a note to " + file + " and read it back."}
 					a.works(t, j, outside, server)
 					if note, err := os.ReadFile(file); err != nil || string(note) != noteText {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gateway/internal/fakeupstream"
 )
 
 // npmSDKs are the clients that applications are built on, by the names of their loops.
@@ -61,5 +63,29 @@ func TestSDKs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What README.md tells users of an SDK to copy runs as it stands.
+func TestReadmeSDKs(t *testing.T) {
+	packages := os.Getenv("GATEWAY_AGENTS")
+	if packages == "" {
+		t.Skip("GATEWAY_AGENTS is not set: .ci/run installs the SDKs and sets it")
+	}
+	config, names := fiveKinds(t)
+	j := job{packages: packages, base: serveGateway(t, config, nil), told: toldInReadme(t)}
+	for _, sdk := range []string{"OpenAI's SDK", "Anthropic's SDK", "Google's SDK"} {
+		for _, name := range names {
+			j.model = name + "/" + name + "-model"
+			run := exec.CommandContext(t.Context(), node(t, j), "--input-type=module")
+			run.Dir, run.WaitDelay = packages, time.Second
+			run.Stdin = strings.NewReader(j.copied(t, sdk))
+			var stderr strings.Builder
+			run.Stderr = &stderr
+			out, err := run.Output()
+			if want := fakeupstream.Text("Hello", 0) + "\n"; err != nil || string(out) != want {
+				t.Errorf("%s with %s: %v\n got %q\nwant %q\n%s", sdk, name, err, out, want, tail(stderr.String()))
+			}
+		}
 	}
 }
