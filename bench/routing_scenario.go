@@ -57,14 +57,32 @@ func everybody(of900 float64, regime fakeupstream.Regime, strength float64) func
 	}
 }
 
-// incidents draws trouble of every kind, one per provider and 12 minutes in the mean.
+// incidents is trouble of every kind at every provider, one per provider and 12 minutes in
+// the mean. A run is shorter than that, so it is the stretch of a longer history in which
+// the primary's first trouble begins after two fifths of it.
 func incidents(seed uint64, site int, horizon time.Duration) []fakeupstream.Spell {
+	const history = 6 * time.Hour
+	begin := -horizon * 2 / 5
+	if first := drawIncidents(seed, 0, history); len(first) > 0 {
+		begin += first[0].From
+	}
+	var all []fakeupstream.Spell
+	for _, s := range drawIncidents(seed, site, history) {
+		s.From, s.To = max(0, s.From-begin), s.To-begin
+		if s.To > 0 && s.From < horizon {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func drawIncidents(seed uint64, site int, history time.Duration) []fakeupstream.Spell {
 	r := fakeupstream.Random(seed, 7777, uint64(site))
 	span := func(least, mean float64) time.Duration {
 		return time.Duration((least + mean*r.ExpFloat64()) * float64(time.Second))
 	}
 	var all []fakeupstream.Spell
-	for at := span(0, 720); at < horizon; at = all[len(all)-1].To + span(0, 720) {
+	for at := span(0, 720); at < history; at = all[len(all)-1].To + span(0, 720) {
 		s := fakeupstream.Spell{From: at}
 		switch pick(r, 0.35, 0.25, 0.20, 0.10, 0.10) {
 		case 0:

@@ -109,6 +109,25 @@ func TestWorkloadRepeatsItself(t *testing.T) {
 	}
 }
 
+// Every run of the random incidents has the primary in trouble, however short it is.
+func TestIncidentsFallIntoTheRun(t *testing.T) {
+	for seed := range uint64(50) {
+		for _, horizon := range []time.Duration{time.Minute, 5 * time.Minute, time.Hour} {
+			spells := incidents(seed, 0, horizon)
+			if len(spells) == 0 || spells[0].From != horizon*2/5 {
+				t.Errorf("seed %d, %v: %+v", seed, horizon, spells)
+			}
+			for site := range sites {
+				for _, s := range incidents(seed, site, horizon) {
+					if s.From < 0 || s.From >= horizon || s.To <= s.From {
+						t.Errorf("seed %d, %v, site %d: %+v", seed, horizon, site, s)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestBarsTakeTheMedianOfTheSeeds(t *testing.T) {
 	run := func(p99 float64) trio {
 		return trio{ours: &outcome{P99: p99}, seq30: &outcome{P99: 1}, seq5: &outcome{P99: 1}}
