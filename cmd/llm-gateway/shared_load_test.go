@@ -119,7 +119,7 @@ func TestOneRetryAfterSendsAllToTheNextProvider(t *testing.T) {
 func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 	const places, agents, service = 32, 500, 200 * time.Millisecond
 	const learning, measured = 8 * time.Second, 3 * time.Second
-	var inFlight, refused, served, counted atomic.Int64
+	var inFlight, refused, served, counted, busy atomic.Int64
 	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
 		defer inFlight.Add(-1)
 		if inFlight.Add(1) > places {
@@ -127,9 +127,11 @@ func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 			status(429, "rate_limit_exceeded")(u, w, r, prompt)
 			return
 		}
+		begun := time.Now()
 		time.Sleep(service)
 		says("ok")(u, w, r, prompt)
 		served.Add(1)
+		busy.Add(int64(time.Since(begun)))
 	})
 	base := serveGateway(t, configFile(t, entry{name: "only", url: u.URL, price: 1}), nil)
 	client := newClient(t)
@@ -158,16 +160,19 @@ func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 		})
 	}
 	time.Sleep(learning)
-	refusedBy, servedBy := refused.Load(), served.Load()
+	refusedBy, servedBy, busyBy := refused.Load(), served.Load(), busy.Load()
 	t.Logf("while learning: %d served, %d refused", servedBy, refusedBy)
 	begin := time.Now()
 	time.Sleep(measured)
 	took := time.Since(begin)
-	no, yes := refused.Load()-refusedBy, served.Load()-servedBy
+	no, yes, used := refused.Load()-refusedBy, served.Load()-servedBy, time.Duration(busy.Load()-busyBy)
+	t.Logf("the gateway has found %d places", statusOf(t, base, "only").Models[0].Places)
 	cancel()
 	all.Wait()
-	ideal := places * took.Seconds() / service.Seconds()
-	t.Logf("afterwards: %d served of an ideal %.0f (%.1f %%), %d refused (%.2f %%)", yes, ideal, 100*float64(yes)/ideal, no, 100*float64(no)/float64(no+yes))
+	// The ideal is that every place is in use all the time. On a busy machine an answer
+	// takes longer than it should, which is not the gateway's doing.
+	share := used.Seconds() / (places * took.Seconds())
+	t.Logf("afterwards: %d served, %.1f %% of the places in use, %d refused (%.2f %%)", yes, 100*share, no, 100*float64(no)/float64(no+yes))
 	statuses.Range(func(status, n any) bool {
 		t.Logf("clients were refused with status %v: %d", status, n.(*atomic.Int64).Load())
 		return true
@@ -175,8 +180,8 @@ func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 	if float64(no) >= 0.01*float64(no+yes) {
 		t.Errorf("%d of %d calls were refused; want under 1 %%", no, no+yes)
 	}
-	if float64(yes) < 0.9*ideal {
-		t.Errorf("%d served, %.0f would be ideal; want 90 %%", yes, ideal)
+	if share < 0.9 {
+		t.Errorf("%.1f %% of the places were in use; want 90 %%", 100*share)
 	}
 }
 
