@@ -22,7 +22,10 @@ import (
 //go:embed schema_keys.sql
 var keysFirst string
 
-var keyMigrations = []string{keysFirst}
+//go:embed schema_keys_2.sql
+var keysSecond string
+
+var keyMigrations = []string{keysFirst, keysSecond}
 
 // Keys is the file of client keys. Several processes may use it at the same time: the
 // command line writes it while a gateway serves. It is safe for concurrent use.

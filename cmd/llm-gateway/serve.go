@@ -99,7 +99,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 		listener.Close()
 		return errors.Join(err, kept.Close())
 	}
-	gw, err := assemble(parts{config: config, keys: keys, kept: kept, log: log, dataDir: s.dataDir, sync: s.ledgerSync, refuseAll: s.ledgerError == "refuse", memory: memory, mostWait: s.mostWait})
+	gw, err := assemble(parts{config: config, keys: keys, kept: kept, env: p.env, log: log, dataDir: s.dataDir, sync: s.ledgerSync, refuseAll: s.ledgerError == "refuse", memory: memory, mostWait: s.mostWait})
 	if err != nil {
 		listener.Close()
 		if adminListener != nil {

@@ -10,6 +10,7 @@ import (
 
 	"gateway"
 	"gateway/actors"
+	"gateway/alerts"
 	"gateway/api"
 	"gateway/ledger"
 	"gateway/providers"
@@ -40,6 +41,7 @@ type parts struct {
 	config  *configuration
 	keys    *api.Keys    // nil: nobody is asked for one
 	kept    *ledger.Keys // where keys are looked for while the gateway runs; nil as keys is. assemble closes it
+	env     environment  // where the webhook of budget alerts is named; nil with kept
 	log     *slog.Logger
 	dataDir string
 	sync    string // full or normal
@@ -59,6 +61,7 @@ type assembled struct {
 	client *http.Client
 	edge   *api.Server
 	watch  func() // ends the look-out for changed keys
+	alerts *alerts.Notifier
 }
 
 // assemble opens the books and starts the actors. What it has opened is closed again
@@ -94,6 +97,9 @@ func assemble(p parts) (gw *assembled, err error) {
 	}()
 	all, err := p.config.build(gw.client, providers.NewState(100_000, time.Hour))
 	if err != nil {
+		return nil, err
+	}
+	if gw.alerts, err = startAlerts(p.env, p.kept, gw.books.Accounts, p.log); err != nil {
 		return nil, err
 	}
 	system := actors.Config{
@@ -135,8 +141,11 @@ func (r runs) Stop(ctx context.Context, key, run string, err *gateway.Error) (bo
 
 // close writes the rows that are left and closes the books.
 func (gw *assembled) close() error {
-	gw.watch()
 	err := gw.books.Stop()
+	if gw.alerts != nil {
+		gw.alerts.Stop()
+	}
+	gw.watch()
 	gw.client.CloseIdleConnections()
 	return errors.Join(err, gw.store.Close())
 }

@@ -19,11 +19,12 @@ var mayImport = map[string]string{
 	"gateway/providers": "gateway github.com/go-json-experiment/json github.com/go-json-experiment/json/jsontext " +
 		"github.com/tidwall/gjson github.com/tidwall/sjson github.com/hashicorp/golang-lru/v2/expirable " +
 		"github.com/invopop/jsonschema github.com/santhosh-tekuri/jsonschema/v6",
+	"gateway/alerts": "gateway github.com/standard-webhooks/standard-webhooks/libraries/go",
 	"gateway/ledger": "gateway modernc.org/sqlite modernc.org/sqlite/lib",
 	"gateway/actors": "gateway gateway/route gateway/breaker github.com/asynkron/protoactor-go/actor",
 	"gateway/api": "gateway github.com/gin-gonic/gin github.com/go-json-experiment/json " +
 		"github.com/go-json-experiment/json/jsontext github.com/tidwall/gjson github.com/tidwall/sjson github.com/google/uuid",
-	"gateway/cmd/llm-gateway": "gateway gateway/actors gateway/api gateway/breaker gateway/ledger gateway/providers gateway/route " +
+	"gateway/cmd/llm-gateway": "gateway gateway/actors gateway/alerts gateway/api gateway/breaker gateway/ledger gateway/providers gateway/route " +
 		"gateway/internal/fakeupstream github.com/spf13/cobra github.com/joho/godotenv github.com/KimMachineGun/automemlimit/memlimit " +
 		"github.com/dustin/go-humanize",
 	"gateway/bench": "gateway gateway/ledger gateway/internal/fakeupstream github.com/gin-gonic/gin github.com/spf13/cobra " +

@@ -1,0 +1,262 @@
+package alerts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"gateway"
+)
+
+// Outbox keeps alerts until they are sent. It is satisfied by ledger.Keys.
+type Outbox interface {
+	PutAlert(ctx context.Context, a *gateway.BudgetAlert) error
+	PendingAlerts(ctx context.Context) ([]gateway.BudgetAlert, error)
+	SentAlert(ctx context.Context, id string, at time.Time) error
+}
+
+// Config of a Notifier. All fields but Log and Name are required.
+type Config struct {
+	URL    string
+	Secret string // signs what is sent; at least 16 characters, or whsec_ and base64
+	Outbox Outbox
+	Name   func(account string) string // an alias for people; nil: none
+	Log    *slog.Logger
+}
+
+// parts of a limit at which an alert is made, in percent.
+var parts = []int{85, 100}
+
+// How long one delivery may take, and how long is waited after those that failed.
+const (
+	deliveryWait = 10 * time.Second
+	lastWait     = 2 * time.Second // for a delivery that runs when the sending is stopped
+	firstPause   = time.Second
+	longestPause = 5 * time.Minute
+)
+
+// Notifier sends alerts. Make it with Start, end it with Stop.
+type Notifier struct {
+	cfg    Config
+	hook   *webhooks.Webhook
+	client *http.Client
+
+	mu    sync.Mutex
+	known map[string]bool // ids that were put or are about to be
+	fresh []gateway.BudgetAlert
+
+	wake chan struct{}
+	stop context.CancelFunc
+	over chan struct{}
+}
+
+// Start makes the one goroutine that sends.
+func Start(cfg Config) (*Notifier, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("the webhook of budget alerts must be an http(s) URL")
+	}
+	if len(cfg.Secret) < 16 {
+		return nil, errors.New("the secret of budget alerts needs at least 16 characters")
+	}
+	hook, err := webhooks.NewWebhook(cfg.Secret)
+	if err != nil || len(cfg.Secret) < 6 || cfg.Secret[:6] != "whsec_" { // a plain text is taken as it is
+		if hook, err = webhooks.NewWebhookRaw([]byte(cfg.Secret)); err != nil {
+			return nil, errors.New("the secret of budget alerts cannot be used")
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	n := &Notifier{cfg: cfg, hook: hook, known: map[string]bool{}, wake: make(chan struct{}, 1), stop: stop, over: make(chan struct{}),
+		client: &http.Client{Timeout: deliveryWait, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	go n.run(ctx) // ends with Stop
+	return n, nil
+}
+
+// Note looks at what stands on an account. It is called after every settled attempt and
+// never waits.
+func (n *Notifier) Note(st gateway.AccountState, b gateway.Budget) {
+	if !b.Limited || b.Limit <= 0 {
+		return
+	}
+	for _, part := range parts {
+		if st.Spent < partOf(b.Limit, part) {
+			return
+		}
+		id := fmt.Sprintf("%s-%d-%d-%d", st.ID, st.From.Unix(), b.Limit, part)
+		n.mu.Lock()
+		if !n.known[id] {
+			n.known[id] = true
+			n.fresh = append(n.fresh, gateway.BudgetAlert{ID: id, Account: st.ID, Percent: part, Spent: st.Spent, Budget: b,
+				Begun: st.From, Until: st.Until, At: time.Now()})
+			select {
+			case n.wake <- struct{}{}:
+			default:
+			}
+		}
+		n.mu.Unlock()
+	}
+}
+
+// partOf is so many percent of a limit, rounded up, without passing 2^63.
+func partOf(limit gateway.Microcents, percent int) gateway.Microcents {
+	p := gateway.Microcents(percent)
+	return limit/100*p + (limit%100*p+99)/100
+}
+
+// Stop ends the sending. What is not sent is sent by the next process.
+func (n *Notifier) Stop() {
+	n.stop()
+	<-n.over
+	n.client.CloseIdleConnections()
+}
+
+func (n *Notifier) run(ctx context.Context) {
+	defer close(n.over)
+	// A delivery that was answered and not noted would be made again by the next process.
+	last, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWait, cut) })()
+	pause := firstPause
+	for {
+		err := n.round(ctx, last)
+		wait := time.NewTimer(longestPause)
+		if err == nil {
+			pause = firstPause
+		} else if ctx.Err() == nil {
+			n.cfg.Log.Warn("a budget alert could not be sent yet", "err", err, "again_in", pause)
+			wait.Reset(pause/2 + rand.N(pause)) // spread, so that many gateways do not come back together
+			pause = min(2*pause, longestPause)
+		}
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			n.keep(context.Background())
+			return
+		case <-wait.C:
+		case <-n.wakeUnless(err):
+			wait.Stop()
+		}
+	}
+}
+
+// wakeUnless: after a failure a new alert does not cut the pause short.
+func (n *Notifier) wakeUnless(err error) <-chan struct{} {
+	if err != nil {
+		return nil
+	}
+	return n.wake
+}
+
+// round keeps what is new and sends what is kept, until ctx ends; what it is at then goes
+// on until last does.
+func (n *Notifier) round(ctx, last context.Context) error {
+	if err := n.keep(last); err != nil {
+		return err
+	}
+	pending, err := n.cfg.Outbox.PendingAlerts(last)
+	if err != nil {
+		return err
+	}
+	for i := range pending {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := n.send(last, &pending[i]); err != nil {
+			return err
+		}
+		if err := n.cfg.Outbox.SentAlert(context.WithoutCancel(last), pending[i].ID, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Notifier) keep(ctx context.Context) error {
+	n.mu.Lock()
+	fresh := n.fresh
+	n.fresh = nil
+	n.mu.Unlock()
+	for i := range fresh {
+		if err := n.cfg.Outbox.PutAlert(ctx, &fresh[i]); err != nil {
+			n.mu.Lock()
+			n.fresh = append(fresh[i:], n.fresh...)
+			n.mu.Unlock()
+			return err
+		}
+	}
+	return nil
+}
+
+// message is what is sent. Amounts are microcents: 1 USD is 10⁸.
+type message struct {
+	Type      string    `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      data      `json:"data"`
+}
+
+type data struct {
+	Account string             `json:"account"`
+	Alias   string             `json:"alias,omitempty"`
+	Percent int                `json:"percent"`
+	Spent   gateway.Microcents `json:"spent_microcents"`
+	Limit   gateway.Microcents `json:"limit_microcents"`
+	Every   gateway.Period     `json:"every,omitempty"`
+	Zone    string             `json:"zone,omitempty"`
+	Begun   time.Time          `json:"period_begun,omitzero"`
+	Until   time.Time          `json:"period_ends,omitzero"`
+}
+
+// send delivers one alert as the Standard Webhooks specification says
+// (standardwebhooks.com): its id stays the same over tries, so that a receiver can tell
+// one that came twice.
+func (n *Notifier) send(ctx context.Context, a *gateway.BudgetAlert) error {
+	m := message{"budget.threshold", a.At.UTC(), data{a.Account, "", a.Percent, a.Spent, a.Budget.Limit, a.Budget.Every, a.Budget.Zone, a.Begun, a.Until}}
+	if n.cfg.Name != nil {
+		m.Data.Alias = n.cfg.Name(a.Account)
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	signature, err := n.hook.Sign(a.ID, now, body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.cfg.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the webhook's URL cannot be used")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("webhook-id", a.ID)
+	req.Header.Set("webhook-timestamp", fmt.Sprint(now.Unix()))
+	req.Header.Set("webhook-signature", signature)
+	res, err := n.client.Do(req)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) { // a URL may hold a secret
+			err = wrapped.Err
+		}
+		return fmt.Errorf("calling the webhook: %w", err)
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("the webhook answered %d", res.StatusCode)
+	}
+	return nil
+}
