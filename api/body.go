@@ -33,6 +33,7 @@ func (s *Server) readBody(c *gin.Context) ([]byte, *gateway.Error) {
 	case err != nil:
 		return nil, gateway.Errorf(gateway.Invalid, "The body could not be read.")
 	}
+	event(c).sent = raw
 	return raw, nil
 }
 

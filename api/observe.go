@@ -18,6 +18,7 @@ import (
 type wide struct {
 	id, client string // ours, and the client's own request id
 	key        string
+	sent       []byte   // the body, to leave it out of what is logged
 	caller     *caller  // nil: nobody was asked for a key
 	running    *running // nil as caller is, and on routes that spend nothing
 	charged    int      // tokens taken from the key's limit
@@ -115,7 +116,7 @@ func (s *Server) line(c *gin.Context, ev *wide) {
 		attrs = append(attrs, slog.Int64("cost_microcents", int64(ev.cost)))
 	}
 	if ev.err != nil {
-		attrs = append(attrs, slog.String("kind", ev.kind.String()), slog.String("err", ev.err.Error()))
+		attrs = append(attrs, slog.String("kind", ev.kind.String()), slog.String("err", scrub(ev.err.Error(), ev.sent)))
 		for _, n := range ev.err.Attempts {
 			attrs = append(attrs, slog.String("attempt_"+n.Provider, n.Outcome))
 		}

@@ -96,7 +96,10 @@ func findKey(ctx context.Context, from asker, name string) (gateway.Key, error) 
 		return gateway.Key{}, err
 	}
 	if len(keys) == 0 {
-		return gateway.Key{}, gateway.Errorf(gateway.UnknownKey, "there is no key or team %q", name)
+		if len(name) > 40 { // probably the secret itself, which must not get into a log
+			name = name[:8] + "…"
+		}
+		return gateway.Key{}, gateway.Errorf(gateway.UnknownKey, "there is no key or team %q; it goes by its id or alias", name)
 	}
 	best := keys[0]
 	for _, k := range keys[1:] {
