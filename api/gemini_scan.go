@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/base64"
 	"hash/maphash"
 	"net/http"
@@ -253,7 +254,7 @@ var carriedBase64 = base64.StdEncoding.EncodeToString([]byte(carriedMark[:6]))
 // other providers, which Gemini would refuse.
 func (s *geminiScan) foreign() *gateway.Error {
 	whole := s.req.Raw
-	if !strings.Contains(string(whole), `"`+carriedBase64) {
+	if !bytes.Contains(whole, []byte(`"`+carriedBase64)) {
 		return nil
 	}
 	s.req.Decode = func([]byte) (*gateway.Chat, error) { return decodeGemini(whole) }

@@ -45,6 +45,28 @@ func (s *Server) servesResponses(model string) bool {
 	return false
 }
 
+// countResponses is POST /v1/responses/input_tokens.
+func (s *Server) countResponses(c *gin.Context) {
+	req, err := s.request0(c)
+	if err == nil {
+		var raw []byte
+		if raw, err = s.readBody(c); err == nil {
+			err = scanResponses(raw, req, s.servesResponses)
+		}
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	event(c).model = req.Model
+	n, failure := s.count(c, req)
+	if failure != nil {
+		s.fail(c, failure)
+		return
+	}
+	c.Data(http.StatusOK, "application/json", append(appendInt([]byte(`{"object":"response.input_tokens"`), `,"input_tokens":`, n), '}'))
+}
+
 // notStored answers everything about a response by its id.
 func (s *Server) notStored(c *gin.Context) {
 	s.failAs(c, http.StatusNotFound, "response_not_found", "Responses are not stored here: each request brings the whole conversation in \"input\".")

@@ -197,6 +197,7 @@ func TestResponsesStateComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := `{"model":"m", "input":[{"role":"user","content":"x"}, {"type":"reasoning","summary":[],"encrypted_content":` + string(quoted) + `},` +
+		`{"type":"reasoning","id":"rs_00000000000000000000000000000001_0","summary":[{"type":"summary_text","text":"hm"}]},` +
 		`{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},` +
 		`{"type":"function_call_output","call_id":"a","output":"ok"}], "store":false}`
 	req, chat := scanned(t, body)

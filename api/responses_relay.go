@@ -43,7 +43,7 @@ func (w *responsesEvents) chunk(b []byte, c *gateway.Chunk) []byte {
 	case c.Raw != nil && !c.Whole && (w.relays || !w.begun):
 		w.relays, w.begun = true, true
 		w.said = w.said || c.HasContent()
-		w.follow(c.Raw)
+		w.follow(c)
 		if c.Event != "" {
 			b = append(append(append(b, "event: "...), c.Event...), '\n')
 		}
@@ -58,12 +58,18 @@ func (w *responsesEvents) chunk(b []byte, c *gateway.Chunk) []byte {
 }
 
 // follow keeps what an end of our own would have to agree with.
-func (w *responsesEvents) follow(raw []byte) {
-	if n := gjson.GetBytes(raw, "sequence_number"); n.Type == gjson.Number {
+func (w *responsesEvents) follow(c *gateway.Chunk) {
+	if n := gjson.GetBytes(c.Raw, "sequence_number"); n.Type == gjson.Number {
 		w.seq = int(n.Int()) + 1
 	}
-	if w.head.relayedID == "" {
-		w.head.relayedID = gjson.GetBytes(raw, "response.id").String()
+	switch {
+	case w.head.relayedID == "":
+		w.head.relayedID = gjson.GetBytes(c.Raw, "response.id").String()
+		w.head.model = or(gjson.GetBytes(c.Raw, "response.model").String(), w.head.model)
+	case c.Event == "response.output_item.done":
+		if item := gjson.GetBytes(c.Raw, "item").Raw; item != "" {
+			w.items = append(w.items, []byte(item))
+		}
 	}
 }
 

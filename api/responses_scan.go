@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"hash/maphash"
 	"strings"
 
@@ -205,10 +206,11 @@ func (s *responsesScan) part(part gjson.Result, at int) *gateway.Error {
 	return nil
 }
 
-// foreign takes out of what is relayed to OpenAI the state that this gateway made for
-// other providers: OpenAI would refuse it. Where it is read again is the request as it came.
+// foreign takes out of what is relayed to OpenAI the reasoning of other providers: OpenAI
+// would refuse state that this gateway made, and ids of reasoning that it does not know.
+// Where it is read again is the request as it came.
 func (s *responsesScan) foreign() *gateway.Error {
-	if !strings.Contains(string(s.raw), `"`+carriedMark) {
+	if !bytes.Contains(s.raw, []byte(`"`+carriedMark)) && !bytes.Contains(s.raw, []byte(`"rs_`)) {
 		return nil
 	}
 	whole := s.raw
@@ -219,7 +221,7 @@ func (s *responsesScan) foreign() *gateway.Error {
 	out = append(out, whole[:from]...)
 	mark := len(out)
 	v.ForEach(func(_, item gjson.Result) bool {
-		if item.Get("type").Str != "reasoning" || !strings.HasPrefix(item.Get("encrypted_content").Str, carriedMark) {
+		if !foreignReasoning(item) {
 			out = append(append(out, ','), item.Raw...)
 		}
 		return true
@@ -231,4 +233,12 @@ func (s *responsesScan) foreign() *gateway.Error {
 	out = append(out, ']')
 	s.req.Raw = append(out, whole[from+len(v.Raw):]...)
 	return nil
+}
+
+func foreignReasoning(item gjson.Result) bool {
+	if item.Get("type").Str != "reasoning" {
+		return false
+	}
+	state := item.Get("encrypted_content").Str
+	return strings.HasPrefix(state, carriedMark) || state == "" && responseOf(item) != ""
 }

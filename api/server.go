@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -117,7 +118,11 @@ func (s *Server) routes() {
 		paid := g.Group("", s.admit, s.limit) // whatever spends needs room, and counts against the key's limits
 		paid.POST("/chat/completions", s.converse(&chatDialect))
 		paid.POST("/responses", s.converse(s.responses()))
-		g.Any("/responses/*id", s.notStored)
+		paid.POST("/responses/input_tokens", s.countResponses)
+		for _, route := range []string{"GET /responses/:id", "DELETE /responses/:id", "GET /responses/:id/input_items", "POST /responses/:id/cancel"} {
+			method, path, _ := strings.Cut(route, " ")
+			g.Handle(method, path, s.notStored)
+		}
 		paid.POST("/embeddings", s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)

@@ -112,3 +112,17 @@ func TestResponsesLoopIsTheSameThroughEveryKind(t *testing.T) {
 		}
 	}
 }
+
+func TestResponsesInputTokensAreCounted(t *testing.T) {
+	config, names := fiveKinds(t)
+	client := openai.NewClient(option.WithBaseURL(serveGateway(t, config, nil)+"/v1"), option.WithAPIKey("none"), option.WithMaxRetries(0))
+	for _, name := range names {
+		got, err := client.Responses.InputTokens.Count(t.Context(), responses.InputTokenCountParams{
+			Model: openai.String(name + "/" + name + "-model"),
+			Input: responses.InputTokenCountParamsInputUnion{OfString: openai.String("How many tokens are these words?")},
+		})
+		if err != nil || got.InputTokens < 5 || got.InputTokens > 50 {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+	}
+}
