@@ -22,6 +22,7 @@ var commands = []func() *cobra.Command{
 	newSaturate,
 	newOverload,
 	newSoak,
+	newSwarm,
 	newCompare,
 	newMemory,
 	newBudget,
