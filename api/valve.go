@@ -35,9 +35,9 @@ type bucket struct {
 
 const (
 	lookEvery = 100 * time.Millisecond
-	// patience is how many looks in a row must be over target: one alone is a
-	// collection of garbage or a neighbour, not a queue that stands.
-	patience = 3
+	// patience is how many looks in a row must be over target: a few alone are a
+	// collection of garbage or the machine's other programs, not a line that stands.
+	patience = 5
 	// memory is how many looks the pace is taken over: requests end in bursts, as the
 	// ledger's commits do.
 	memory     = 30
@@ -93,6 +93,8 @@ func (v *valve) look(now time.Time, since, wait time.Duration) {
 	switch {
 	case v.rate == 0 && least > v.target:
 		v.close(now)
+	case v.rate > 0 && since >= time.Second && wait <= v.target: // nobody asked for so long: it is over
+		v.rate = 0
 	case v.rate > 0:
 		v.steer(now, wait)
 	}

@@ -16,7 +16,12 @@ type waits struct {
 
 func newWaits() *waits { return &waits{sample: []metrics.Sample{{Name: waitMetric}}} }
 
-// since gives the wait that a tenth of all work since the last call had or was over.
+// fewWaits are too few to judge by: who has that little to do is not overloaded.
+const fewWaits = 30
+
+// since gives the wait that a tenth of all work since the last call had or was over. It
+// is not the half: much work is handed on by who runs and waits for nothing, however
+// long the line is for the rest.
 func (w *waits) since() time.Duration {
 	metrics.Read(w.sample)
 	if w.sample[0].Value.Kind() != metrics.KindFloat64Histogram {
@@ -26,19 +31,18 @@ func (w *waits) since() time.Duration {
 	if len(w.seen) != len(h.Counts) {
 		w.seen = make([]uint64, len(h.Counts))
 	}
-	var all uint64
+	defer func() { copy(w.seen, h.Counts) }()
+	var all, sum uint64
 	for i, n := range h.Counts {
 		all += n - w.seen[i]
 	}
-	at := all / 10 // counted from the longest
-	for i := len(h.Counts) - 1; i > 0; i-- {
-		n := h.Counts[i] - w.seen[i]
-		if n > at && all > 0 {
-			copy(w.seen, h.Counts)
-			return time.Duration(h.Buckets[i] * float64(time.Second)) // the bucket's lower end: finite for the last too
-		}
-		at -= n
+	if all < fewWaits {
+		return 0
 	}
-	copy(w.seen, h.Counts)
+	for i, n := range h.Counts {
+		if sum += n - w.seen[i]; 10*sum >= 9*all {
+			return time.Duration(max(h.Buckets[i], 0) * float64(time.Second)) // the bucket's lower end: the first one's is infinite
+		}
+	}
 	return 0
 }

@@ -27,9 +27,10 @@ type settings struct {
 	mostWait     time.Duration // of ready work for a processor; 0: any
 }
 
-// defaultMostWait is far above what a busy machine shows that keeps up. A call waits
-// about ten times, so that its client waits half a second longer at the edge.
-const defaultMostWait = 50 * time.Millisecond
+// defaultMostWait is twice what was seen of a gateway that keeps up on a machine whose
+// other programs want ten times the processors that it has. In an overload of its own
+// the wait grows beyond it within half a second.
+const defaultMostWait = 100 * time.Millisecond
 
 func newServe(p *program) *cobra.Command {
 	var s settings
