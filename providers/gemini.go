@@ -125,6 +125,11 @@ func (s *geminiStream) Next() (gateway.Chunk, error) {
 	}
 }
 
+// Buffered implements gateway.Buffered.
+func (s *geminiStream) Buffered() bool {
+	return s.at < len(s.queue) || s.err == nil && s.events.ready()
+}
+
 func (s *geminiStream) fail(failure *gateway.Error) {
 	failure.Sent = true
 	if s.usage.Reported {

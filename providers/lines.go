@@ -90,6 +90,11 @@ type lineReader struct{ lines byteLines }
 
 func newLineReader(r io.Reader) *lineReader { return &lineReader{byteLines{r: r}} }
 
+// ready says whether a whole line is at hand, so that Next need not read.
+func (l *lineReader) ready() bool {
+	return bytes.IndexByte(l.lines.buf[l.lines.start:l.lines.end], '\n') > 0
+}
+
 // Next returns the next line that is not blank, valid until the next call; io.EOF at
 // the end. A last line without a line end counts: some servers leave it off.
 func (l *lineReader) Next() ([]byte, error) {

@@ -98,6 +98,9 @@ func (s *ollamaStream) Next() (gateway.Chunk, error) {
 	return c, nil
 }
 
+// Buffered implements gateway.Buffered.
+func (s *ollamaStream) Buffered() bool { return s.err == nil && s.lines.ready() }
+
 func (s *ollamaStream) decode(line []byte) (gateway.Chunk, *gateway.Error) {
 	if !gjson.ValidBytes(line) {
 		return gateway.Chunk{}, garbled(s.call, nil)
