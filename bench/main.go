@@ -25,6 +25,7 @@ var commands = []func() *cobra.Command{
 	newSwarm,
 	newCompare,
 	newMemory,
+	newFormats,
 	newBudget,
 	newKill,
 	newLedgerBench,

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gateway/internal/fakeupstream"
+)
+
+// formats compares what a stream of Messages costs the gateway by who answers: an
+// Anthropic provider, whose events are relayed, or one of another format.
+type formats struct {
+	binary  string
+	streams int
+	at      int
+	rounds  int
+	tokens  int
+}
+
+// formatSides are the providers, the relayed one first.
+var formatSides = []struct {
+	kind fakeupstream.Kind
+	wire string
+}{
+	{fakeupstream.Anthropic, "anthropic"}, {fakeupstream.OpenAI, "openai_compatible"}, {fakeupstream.DeepSeek, "openai_compatible"},
+	{fakeupstream.Gemini, "gemini"}, {fakeupstream.Ollama, "ollama"},
+}
+
+func newFormats() *cobra.Command {
+	f := &formats{}
+	cmd := &cobra.Command{
+		Use:   "formats",
+		Short: "Compare what a stream of Messages costs relayed and translated",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	cmd.Flags().StringVar(&f.binary, "gateway", "", "binary of the gateway; built if none is named")
+	cmd.Flags().IntVar(&f.streams, "streams", 300, "streams of each provider in a round")
+	cmd.Flags().IntVar(&f.at, "at-once", 4, "streams at one time")
+	cmd.Flags().IntVar(&f.rounds, "rounds", 5, "rounds, in each of which every provider has its turn")
+	cmd.Flags().IntVar(&f.tokens, "tokens", 100, "tokens of an answer")
+	return cmd
+}
+
+func (f *formats) run(ctx context.Context, out io.Writer) error {
+	folder, err := os.MkdirTemp("", "bench-formats-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	config := &strings.Builder{}
+	for i, side := range formatSides {
+		server, err := fakeupstream.Start(fakeupstream.Config{Kind: side.kind, Canned: true, Tokens: f.tokens})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		comma := map[bool]string{true: ",", false: ""}[i > 0]
+		fmt.Fprintf(config, `%s%q:{"kind":%q,"env_key":"BENCH_API_KEY","base_url":%q,"default_model":"m"}`, comma, side.kind, side.wire, server.Base())
+	}
+	r := &rig{folder: folder, binary: f.binary, sync: "normal"}
+	defer r.stop()
+	gw, err := r.gatewayWith(ctx, []byte(`{"routing":{"hedge":"off"},"providers":{`+config.String()+`}}`))
+	if err != nil {
+		return err
+	}
+	spent := make([]time.Duration, len(formatSides))
+	for round := range f.rounds + 1 {
+		for i, side := range formatSides {
+			took, err := f.turn(ctx, gw, side.kind.String()+"/m")
+			if err != nil {
+				return fmt.Errorf("%s: %w", side.kind, err)
+			}
+			if round > 0 { // the first warms up
+				spent[i] += took
+			}
+		}
+	}
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "provider\tevents\tCPU per stream\tof a relayed one")
+	for i, side := range formatSides {
+		how := "translated"
+		if i == 0 {
+			how = "relayed"
+		}
+		each := spent[i] / time.Duration(f.rounds*f.streams)
+		fmt.Fprintf(table, "%s\t%s\t%v\t%.2f\n", side.kind, how, each.Round(time.Microsecond), float64(spent[i])/float64(spent[0]))
+	}
+	return table.Flush()
+}
+
+// turn asks for the streams of one provider and gives the processor time that the gateway used.
+func (f *formats) turn(ctx context.Context, gw *process, model string) (time.Duration, error) {
+	before, err := gw.cpu()
+	if err != nil {
+		return 0, err
+	}
+	client := newClient()
+	defer client.CloseIdleConnections()
+	var left atomic.Int64
+	left.Store(int64(f.streams))
+	var group sync.WaitGroup
+	failures := make(chan error, f.at)
+	for range f.at {
+		group.Go(func() { // ends with the streams
+			for left.Add(-1) >= 0 {
+				if err := messagesStream(ctx, client, gw.base, model); err != nil {
+					failures <- err
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	select {
+	case err := <-failures:
+		return 0, err
+	default:
+	}
+	after, err := gw.cpu()
+	return after - before, err
+}
+
+// messagesStream reads one stream to its end, which must be a whole one.
+func messagesStream(ctx context.Context, client *http.Client, base, model string) error {
+	body := fmt.Sprintf(`{"model":%q,"max_tokens":1000,"stream":true,"messages":[{"role":"user","content":"Hello"}]}`, model)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Api-Key", benchKey)
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || !bytes.Contains(said, []byte("event: message_stop")) {
+		return errors.New("no whole message: " + resp.Status + " " + string(said[max(0, len(said)-300):]))
+	}
+	return nil
+}
