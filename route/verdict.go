@@ -45,7 +45,7 @@ func (w *Walk) verdict() *gateway.Error {
 func passes(k gateway.Kind) bool {
 	switch k {
 	case gateway.RateLimited, gateway.NoCapacity, gateway.Overloaded, gateway.CircuitOpen, gateway.RetryNow,
-		gateway.Unavailable, gateway.ProviderAuth, gateway.ProviderBilling:
+		gateway.Unavailable, gateway.ProviderAuth, gateway.ProviderBilling, gateway.LedgerDown:
 		return true
 	}
 	return false

@@ -109,7 +109,7 @@ func (w *Walk) Step(ev Event, now time.Time) []Action {
 	case Gone:
 		w.end(gateway.Errorf(gateway.Canceled, "the client left"), now)
 	case Drain:
-		w.end(gateway.Errorf(gateway.Draining, "the gateway is shutting down"), now)
+		w.end(&gateway.Error{Kind: gateway.Draining, Message: "the gateway is shutting down", RetryAfter: atOnce}, now) // another instance is there by then
 	}
 	return w.out
 }
