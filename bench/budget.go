@@ -125,11 +125,13 @@ func (b *budgetTest) rounds(ctx context.Context, out io.Writer, base string, fir
 			return err
 		}
 		if err := b.round(ctx, &sum, base, first, second); err != nil {
+			sum.print(out, time.Since(begun), b)
 			return err
 		}
 		if time.Since(said) > 30*time.Second {
 			said = time.Now()
-			fmt.Fprintf(out, "%d requests in %d rounds, %.0f s\n", sum.requests, sum.rounds, time.Since(begun).Seconds())
+			fmt.Fprintf(out, "%d requests in %d rounds, %.0f s; overshoot %d, refused with room %d, left held %d\n", sum.requests, sum.rounds,
+				time.Since(begun).Seconds(), sum.worst, sum.unwarranted, sum.unheld)
 		}
 	}
 	sum.print(out, time.Since(begun), b)

@@ -29,6 +29,7 @@ var commands = []func() *cobra.Command{
 	newBudget,
 	newKill,
 	newLedgerBench,
+	newSettle,
 	classic("routing", "Compare the gateway's routing with simpler ones through incidents", runRouting),
 	classic("floor", "Serve a bare handler that copies a call, to compare with", runFloor),
 	classic("upstream", "Serve a provider that answers at once, to put behind either", runUpstream),

@@ -101,12 +101,26 @@ func (c *spenders) ask(ctx context.Context, random *rand.Rand, n int) (over bool
 		c.leaveMidway(res.Body, random.IntN(6), leave)
 		return false
 	}
-	if err := c.read(res.Body, stream); err != nil {
+	text, err := c.read(res.Body, stream)
+	if err != nil {
 		c.wentAway(ctx, leaves, err)
 		return false
 	}
+	if refused := late(text); refused != nil { // after a comment had to keep the line open
+		return c.refused402(refused)
+	}
 	c.answered.Add(1)
 	return false
+}
+
+// late is an error that came in the stream, because the status line had gone; nil if
+// there is none.
+func late(text []byte) []byte {
+	if i := bytes.LastIndex(text, []byte(`data: {"error":`)); i >= 0 {
+		line, _, _ := bytes.Cut(text[i+len("data: "):], []byte("\n"))
+		return line
+	}
+	return nil
 }
 
 func (c *spenders) wentAway(ctx context.Context, leaves bool, err error) {
@@ -133,17 +147,17 @@ func (c *spenders) leaveMidway(body io.Reader, chunks int, leave func()) {
 	c.left.Add(1)
 }
 
-func (c *spenders) read(body io.Reader, stream bool) error {
+func (c *spenders) read(body io.Reader, stream bool) ([]byte, error) {
 	text, err := io.ReadAll(body)
 	switch {
 	case err != nil:
-		return err
-	case stream && !bytes.Contains(text, []byte("data: [DONE]")):
-		return fmt.Errorf("a stream ended without [DONE]: …%s", text[max(0, len(text)-300):])
+		return nil, err
+	case stream && late(text) == nil && !bytes.Contains(text, []byte("data: [DONE]")):
+		return nil, fmt.Errorf("a stream ended without [DONE]: …%s", text[max(0, len(text)-300):])
 	case !stream && !bytes.Contains(text, []byte(`"choices"`)):
-		return errors.New("the answer has no choices")
+		return nil, errors.New("the answer has no choices")
 	}
-	return nil
+	return text, nil
 }
 
 // refusal checks that a 402 was right: what was needed was more than was left.
@@ -158,14 +172,22 @@ func (c *spenders) refusal(res *http.Response) (over bool) {
 		time.Sleep(20 * time.Millisecond)
 		return false
 	}
+	if res.StatusCode != http.StatusPaymentRequired {
+		c.fail(fmt.Errorf("HTTP %d %s", res.StatusCode, text))
+		return true
+	}
+	return c.refused402(text)
+}
+
+func (c *spenders) refused402(text []byte) bool {
 	var said struct {
 		Error struct {
 			Code                       string
 			Spent, Held, Limit, Needed int64
 		}
 	}
-	if err := json.Unmarshal(text, &said); err != nil || res.StatusCode != http.StatusPaymentRequired || said.Error.Code != "budget_exceeded" {
-		c.fail(fmt.Errorf("HTTP %d %s", res.StatusCode, text))
+	if err := json.Unmarshal(text, &said); err != nil || said.Error.Code != "budget_exceeded" {
+		c.fail(fmt.Errorf("an error that is none of the budget's: %s", text))
 		return true
 	}
 	c.refused.Add(1)

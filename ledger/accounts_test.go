@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"gateway"
+)
+
+// clockwork is an account with a clock that a test moves.
+type clockwork struct {
+	*Accounts
+	t    *testing.T
+	now  time.Time
+	path []gateway.Account
+	n    int
+}
+
+func newClockwork(t *testing.T, b gateway.Budget, now string, before ...Charge) *clockwork {
+	t.Helper()
+	c := &clockwork{t: t, path: []gateway.Account{{ID: "k", Budget: b}}}
+	c.Accounts = NewAccounts(func(string) ([]Charge, error) { return before, nil }, func() time.Time { return c.now })
+	c.at(now)
+	if err := c.Prepare(c.path); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *clockwork) at(text string) {
+	c.t.Helper()
+	now, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.now = now
+}
+
+// spend holds and settles; false when there is no room.
+func (c *clockwork) spend(amount gateway.Microcents) bool {
+	c.n++
+	h, short := c.Hold(gateway.Ask{Request: "r", Attempt: c.n, Path: c.path, Want: amount})
+	return short == nil && c.Settle(h, amount, 0)
+}
+
+func (c *clockwork) spent() gateway.Microcents {
+	c.t.Helper()
+	st, err := c.State(c.path[0])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return st.Spent
+}
+
+func (c *clockwork) want(spends bool, spent gateway.Microcents) {
+	c.t.Helper()
+	if got := c.spend(60); got != spends || c.spent() != spent {
+		c.t.Errorf("at %v: admitted %v, spent %d; want %v, %d", c.now, got, c.spent(), spends, spent)
+	}
+}
+
+func daily(limit gateway.Microcents) gateway.Budget {
+	return gateway.Budget{Limited: true, Limit: limit, Every: gateway.Daily}
+}
+
+// A clock that goes back an hour, over midnight, gives no money a second time.
+func TestClockBackResetsNothing(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-23T23:50:00Z")
+	c.want(true, 60)
+	c.want(false, 60)
+	c.at("2026-11-24T00:10:00Z")
+	c.want(true, 60) // the new day's
+	c.at("2026-11-23T23:10:00Z")
+	c.want(false, 60) // time stands on the account
+	c.at("2026-11-24T00:30:00Z")
+	c.want(false, 60)
+	c.at("2026-11-25T00:00:00Z")
+	c.want(true, 60)
+}
+
+// A jump of a day and back begins the next day's budget early, and only once; also when
+// the process is started again in between.
+func TestDaysJumpResetsOnce(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-24T12:00:00Z")
+	c.want(true, 60)
+	c.at("2026-11-25T12:00:00Z")
+	c.want(true, 60)
+	c.at("2026-11-24T12:05:00Z")
+	c.want(false, 60)
+	again := newClockwork(t, daily(100), "2026-11-24T12:06:00Z",
+		Charge{"k", quarterOf(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)), 60, 0},
+		Charge{"k", quarterOf(time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)), 60, 0})
+	again.want(false, 60)
+	again.at("2026-11-25T23:59:00Z")
+	again.want(false, 60)
+	again.at("2026-11-26T00:00:00Z")
+	again.want(true, 60)
+}
+
+// A hold belongs to the period of its admission: it settles there, and takes no room of
+// the next.
+func TestHoldSettlesInItsOwnPeriod(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-23T23:59:00Z")
+	h, short := c.Hold(gateway.Ask{Request: "long", Attempt: 1, Path: c.path, Want: 90})
+	if short != nil {
+		t.Fatal(short)
+	}
+	c.at("2026-11-24T00:01:00Z")
+	c.want(true, 60)
+	if !c.Settle(h, 90, 0) || c.spent() != 60 {
+		t.Errorf("yesterday's attempt was booked today: %d", c.spent())
+	}
+}
+
+func TestPeriods(t *testing.T) {
+	for _, c := range []struct {
+		every          gateway.Period
+		zone           string
+		at, from, till string
+	}{
+		{gateway.Daily, "", "2026-11-24T13:00:00Z", "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"},
+		{gateway.Daily, "Asia/Kathmandu", "2026-11-24T18:30:00Z", "2026-11-24T18:15:00Z", "2026-11-25T18:15:00Z"}, // UTC+5:45
+		{gateway.Daily, "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"},  // 25 hours
+		{gateway.Weekly, "", "2026-11-29T23:59:59Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"},              // a Sunday
+		{gateway.Weekly, "", "2026-11-30T00:00:00Z", "2026-11-30T00:00:00Z", "2026-12-07T00:00:00Z"},
+		{gateway.Monthly, "America/New_York", "2027-01-01T04:59:59Z", "2026-12-01T05:00:00Z", "2027-01-01T05:00:00Z"},
+	} {
+		at, err := time.Parse(time.RFC3339, c.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, till := period(gateway.Budget{Every: c.every, Zone: c.zone}, at)
+		if f, u := from.UTC().Format(time.RFC3339), till.UTC().Format(time.RFC3339); f != c.from || u != c.till {
+			t.Errorf("%s %s at %s: %s to %s, want %s to %s", c.every, c.zone, c.at, f, u, c.from, c.till)
+		}
+		if from.Unix()%900 != 0 || till.Unix()%900 != 0 {
+			t.Errorf("%s does not begin with a quarter of an hour", c.zone)
+		}
+	}
+}
+
+// Another period, or another limit, is in force at once, and what was spent stays spent.
+func TestChangedBudgetKeepsWhatWasSpent(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-24T12:00:00Z")
+	c.want(true, 60)
+	c.at("2026-11-25T12:00:00Z")
+	c.want(true, 60)
+	c.path[0].Budget = gateway.Budget{Limited: true, Limit: 150, Every: gateway.Weekly}
+	if err := c.Prepare(c.path); err != nil {
+		t.Fatal(err)
+	}
+	c.want(false, 120)
+	c.path[0].Budget = gateway.Budget{Limited: true, Limit: 200}
+	c.Limits(c.path[0])
+	c.want(true, 180)
+	if err := CheckBudget(gateway.Budget{Zone: "Nowhere/Atlantis"}); err == nil {
+		t.Error("a zone that is not there is accepted")
+	}
+}
