@@ -39,6 +39,7 @@ const (
 	Forbidden                   // the client's key may not do this
 	KeyLimited                  // the client's key or its team is at its own rate or number of requests
 	UnknownKey                  // there is no such key to read or change
+	Conflict                    // a request with the same Idempotency-Key runs or was answered
 	LedgerDown                  // the books cannot be written, and this key's spending must be booked
 )
 
@@ -49,7 +50,7 @@ var kindNames = [...]string{
 	ContextLength: "context_length", ContentFiltered: "content_filtered", ProviderAuth: "provider_auth",
 	ProviderBilling: "provider_billing", CircuitOpen: "circuit_open", NoCapacity: "no_capacity",
 	BudgetExceeded: "budget_exceeded", Deadline: "deadline", Draining: "draining", Canceled: "canceled",
-	NoProvider: "no_provider", Forbidden: "forbidden", KeyLimited: "key_limited", UnknownKey: "unknown_key", LedgerDown: "ledger_down",
+	NoProvider: "no_provider", Forbidden: "forbidden", KeyLimited: "key_limited", UnknownKey: "unknown_key", Conflict: "conflict", LedgerDown: "ledger_down",
 }
 
 // Kinds lists every kind, so that a test can ask each table to know them all.

@@ -116,11 +116,14 @@ func (l *ledgerActor) hold(c actor.Context, a *attempt) {
 	case short != nil:
 		l.wait(c, a, short.Account)
 	case l.line.blocks(ask.Path):
-		if !patient {
-			l.refuse(a, exceeded(&gateway.Shortage{Needed: ask.Want}))
-			return
+		switch {
+		case patient:
+			l.wait(c, a, "")
+		case a.job.waited:
+			l.admit(a, ask) // it has been in line before those who are in it now
+		default:
+			l.refuse(a, exceeded(&gateway.Shortage{Account: ask.Path[0].ID, Needed: ask.Want, Later: true}))
 		}
-		l.wait(c, a, "")
 	default:
 		l.admit(a, ask)
 	}

@@ -293,3 +293,29 @@ func TestLineGoesRoundByKey(t *testing.T) {
 		stopped(t, s)
 	})
 }
+
+// A race that the budget had no room for takes nothing from its request: when the first
+// attempt fails, the candidate of the race serves as the fallback.
+func TestRefusedRaceLeavesItsCandidate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := purse(t, nil, &fake{open: func(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+			time.Sleep(2 * time.Second)
+			return fails(gateway.Unavailable, 503)(ctx, call)
+		}}, &fake{open: bills(time.Millisecond, 50)})
+		// The second is twice as dear: it has room alone, and none beside the first.
+		r := spending("r", limited("k", 2*holdOf(t, s, "x")+1))
+		r.Options.Hedge = "force"
+		answer, err := s.Route(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text(t, answer); answer.Provider != "b" || answer.Hedged {
+			t.Errorf("%s served, hedged %v", answer.Provider, answer.Hedged)
+		}
+		synctest.Wait()
+		if st := state(t, b, "k"); st.Held != 0 {
+			t.Errorf("%+v", st)
+		}
+		stopped(t, s)
+	})
+}

@@ -279,6 +279,9 @@ func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, e
 		}
 		ev.running.asked.Store(&req.Model)
 	}
+	if err := s.enterOnce(c, req); err != nil {
+		return nil, err
+	}
 	if err := s.enterRun(c, req); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ var edges = map[gateway.Kind]edge{
 	gateway.Draining:        {503, "server_error", "shutting_down", "The gateway is shutting down.", false},
 	gateway.Canceled:        {499, "server_error", "client_closed_request", "The client left.", false},
 	gateway.NoProvider:      {503, "server_error", "no_provider", "No provider is configured for this request.", true},
+	gateway.Conflict:        {409, "invalid_request_error", "idempotency_conflict", "A request with this Idempotency-Key was made before.", true},
 	gateway.LedgerDown:      {503, "server_error", "ledger_unavailable", "The books cannot be written now.", false},
 }
 

@@ -29,7 +29,7 @@ func TestMessagesErrors(t *testing.T) {
 		gateway.NoCapacity: "529 overloaded_error", gateway.CircuitOpen: "529 overloaded_error", gateway.Draining: "529 overloaded_error",
 		gateway.Timeout: "504 timeout_error", gateway.Deadline: "504 timeout_error", gateway.BudgetExceeded: "402 billing_error",
 		gateway.ContextLength: "400 invalid_request_error", gateway.ContentFiltered: "400 invalid_request_error", gateway.Unsupported: "400 invalid_request_error",
-		gateway.Forbidden: "403 permission_error", gateway.KeyLimited: "429 rate_limit_error", gateway.UnknownKey: "404 not_found_error",
+		gateway.Forbidden: "403 permission_error", gateway.KeyLimited: "429 rate_limit_error", gateway.Conflict: "409 invalid_request_error", gateway.UnknownKey: "404 not_found_error",
 		gateway.Internal: "500 api_error", gateway.BadAnswer: "502 api_error", gateway.RetryNow: "503 api_error", gateway.Unavailable: "503 api_error",
 		gateway.ProviderAuth: "503 api_error", gateway.ProviderBilling: "503 api_error", gateway.NoProvider: "503 api_error", gateway.LedgerDown: "503 api_error",
 	}

@@ -48,6 +48,8 @@ type Config struct {
 	MostWait time.Duration
 	// Runs are the agents' runs; nil: none are kept.
 	Runs Runs
+	// Repeats heed the Idempotency-Key of a request; nil: it is not heeded.
+	Repeats Repeats
 }
 
 // Server is the edge as an http.Handler.

@@ -20,6 +20,7 @@ func startBooks(t *testing.T, s *Store, dir string) *Committer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.ReadAfter(c.Flush)
 	return c
 }
 

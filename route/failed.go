@@ -13,11 +13,16 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 		return
 	}
 	f := w.land(i, now)
-	w.state[f.cand] = spent
-	if comesFree(ev.Err) {
-		w.state[f.cand] = full
+	if racing := f.role == gateway.Hedge || f.role == gateway.Moved; racing && gateway.KindOf(ev.Err) == gateway.BudgetExceeded {
+		// There was no room for two at once; for this one alone there may be.
+		w.state[f.cand] = dropped
+	} else {
+		w.state[f.cand] = spent
+		if comesFree(ev.Err) {
+			w.state[f.cand] = full
+		}
+		w.note(ev.Err, f)
 	}
-	w.note(ev.Err, f)
 	if f.role == gateway.Hedge {
 		w.hedges--
 		w.fleet.refusedHedge(w.hedgeCost(0, f.cand))
