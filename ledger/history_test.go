@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	histories   = flag.Int("histories", 1500, "random histories of holds and settlements; the whole proof is 100000")
-	crashPoints = flag.Int("crash-points", 25, "histories that are crashed after every step, whole and torn; the whole proof is 1000")
+	histories   = flag.Int("histories", 500, "random histories of holds and settlements; the whole proof is 100000")
+	crashPoints = flag.Int("crash-points", 8, "histories that are crashed after every step, whole and torn; the whole proof is 1000")
 )
 
 // shelf is a store in memory: the journal is what these tests are about. That SQLite
