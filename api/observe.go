@@ -61,9 +61,10 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	c.Set(eventKey, ev)
 	h := c.Writer.Header()
-	h["X-Gateway-Request-Id"] = []string{ev.id}
-	h["X-Request-Id"] = []string{ev.id}
-	h["Request-Id"] = []string{ev.id} // Anthropic's name
+	named := []string{ev.id}
+	h["X-Gateway-Request-Id"] = named
+	h["X-Request-Id"] = named
+	h["Request-Id"] = named // Anthropic's name
 	if ev.client != "" {
 		h["X-Request-Id"] = []string{ev.client}
 	}
