@@ -73,6 +73,8 @@ func (c *comparison) run(cmd *cobra.Command) error {
 	}
 	defer os.RemoveAll(c.rig.folder)
 	defer c.rig.stop()
+	// What others do on the machine would be taken for load of its own, and refused.
+	c.rig.flags = []string{"--overload-wait", "0"}
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	sides, err := c.sides(ctx)
 	if err != nil {
