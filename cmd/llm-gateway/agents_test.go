@@ -77,13 +77,7 @@ func onlyProvider(t *testing.T, kind fakeupstream.Kind, script func(fakeupstream
 // Each agent writes a file by its own tools through the gateway and reads it back, over
 // every kind of provider. They are installed by .ci/run, which names the folder.
 func TestAgents(t *testing.T) {
-	packages := os.Getenv("GATEWAY_AGENTS")
-	if packages == "" {
-		t.Skip("GATEWAY_AGENTS is not set: .ci/run installs the agents and sets it")
-	}
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		t.Skip("the lock file names the agents' binaries for Linux on amd64 alone")
-	}
+	packages := agentsFolder(t)
 	outside := refuseOutside(t)
 	told := toldInReadme(t)
 	for _, a := range realAgents {
@@ -104,6 +98,55 @@ func TestAgents(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Agents that ask for their makers' models work with whatever model_map gives them.
+func TestAgentsByOtherNames(t *testing.T) {
+	packages := agentsFolder(t)
+	outside, told := refuseOutside(t), toldInReadme(t)
+	shipped, err := os.ReadFile(shippedProviders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "providers.json")
+	mapped := strings.Replace(string(shipped), "{", `{"model_map": {"claude-*": "deepseek/deepseek-flash", "gpt-*": "deepseek/deepseek-flash"},`, 1)
+	place(t, config, mapped)
+	for client, model := range map[string]string{"Claude Code": " --model " + readmeModel, "Codex": "model = \"" + readmeModel + "\"\n"} {
+		told[client] = "# without " + readmeModel + "\n" + strings.Replace(told[client], model, "", 1)
+	}
+	for _, a := range realAgents {
+		if a.name != "claude-code" && a.name != "codex" {
+			continue // they have no names of their own
+		}
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			work := t.TempDir()
+			file := filepath.Join(work, "note.txt")
+			server, err := fakeupstream.Start(fakeupstream.Config{Kind: fakeupstream.DeepSeek, Script: writesAndReads(file)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { server.Close() })
+			base := serveGateway(t, config, map[string]string{"DEEPSEEK_API_KEY": "k", "DEEPSEEK_BASE_URL": server.Base()})
+			a.works(t, job{packages: packages, base: base, home: t.TempDir(), work: work, told: told,
+				prompt: "Write a note to " + file + " and read it back."}, outside, server)
+			if note, err := os.ReadFile(file); err != nil || string(note) != noteText {
+				t.Errorf("the file: %q, %v; want %q", note, err, noteText)
+			}
+		})
+	}
+}
+
+// agentsFolder is where .ci/run installed the agents.
+func agentsFolder(t *testing.T) string {
+	packages := os.Getenv("GATEWAY_AGENTS")
+	if packages == "" {
+		t.Skip("GATEWAY_AGENTS is not set: .ci/run installs the agents and sets it")
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("the lock file names the agents' binaries for Linux on amd64 alone")
+	}
+	return packages
 }
 
 // works runs an agent to its end and wants the model's last words from it.

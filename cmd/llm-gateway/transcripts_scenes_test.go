@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"gateway/internal/fakeupstream"
@@ -96,4 +97,25 @@ func plays(all map[string]scene) func(fakeupstream.Seen) fakeupstream.Step {
 		}
 		return fakeupstream.Step{Fault: fakeupstream.ServerError}
 	}
+}
+
+// fiftyRounds is a session of fifty rounds of one to three calls, every third with
+// reasoning, and a last word.
+func fiftyRounds() scene {
+	long := scene{name: "fifty-rounds"}
+	for i := range 50 {
+		turn := fakeupstream.Say{}
+		for j := range 1 + i%3 {
+			turn.Calls = append(turn.Calls, fakeupstream.Call{Name: toolNames[j], Arguments: fmt.Sprintf(`{"of":"%d-%d"}`, i, j)})
+		}
+		if i%3 == 0 {
+			turn.Reasoning = fmt.Sprintf("Round %d.", i)
+		}
+		if i%5 == 0 {
+			turn.Text = fmt.Sprintf("I do step %d.", i)
+		}
+		long.turns = append(long.turns, say(turn))
+	}
+	long.turns = append(long.turns, words("Fifty."))
+	return long
 }

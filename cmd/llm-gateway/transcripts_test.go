@@ -32,7 +32,7 @@ var transcriptProviders = []struct {
 var transcriptClients = []client{chatClient, messagesClient, responsesClient, generateClient}
 
 // stage is a gateway in front of simulated providers that play the scenes.
-func stage(t *testing.T, all map[string]scene) (base string, http *http.Client) {
+func stage(t *testing.T, all map[string]scene) (base string, http *http.Client, servers []*fakeupstream.Server) {
 	var entries []entry
 	for _, p := range transcriptProviders {
 		server, err := fakeupstream.Start(fakeupstream.Config{Kind: p.kind, Script: plays(all)})
@@ -40,13 +40,14 @@ func stage(t *testing.T, all map[string]scene) (base string, http *http.Client) 
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { server.Close() })
+		servers = append(servers, server)
 		extras := map[string]any{"kind": p.wire, "base_url": server.Base(), "default_model": p.model, "breaker": "off"}
 		if p.quirks != nil {
 			extras["quirks"] = p.quirks
 		}
 		entries = append(entries, entry{name: p.kind.String(), price: 1, extras: extras})
 	}
-	return serveGateway(t, configFile(t, entries...), nil), newClient(t)
+	return serveGateway(t, configFile(t, entries...), nil), newClient(t), servers
 }
 
 // resultOf is what a client answers the n-th call of a conversation with.
@@ -66,7 +67,7 @@ func TestTranscripts(t *testing.T) {
 	for _, s := range scenes {
 		byName[s.name] = s
 	}
-	base, web := stage(t, byName)
+	base, web, _ := stage(t, byName)
 	var transcripts, streams, cuts atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for _, c := range transcriptClients {
@@ -90,6 +91,30 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+// A session of fifty rounds of parallel calls through every format and kind of provider:
+// no call and no result is lost, all that a provider wants back comes back (it would
+// refuse the round), and it is asked once for each round.
+func TestFiftyRounds(t *testing.T) {
+	long := fiftyRounds()
+	base, web, servers := stage(t, map[string]scene{long.name: long})
+	t.Run("all", func(t *testing.T) {
+		for _, c := range transcriptClients {
+			for _, p := range transcriptProviders {
+				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
+					t.Parallel()
+					tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: long, uncut: true}
+					tr.play()
+				})
+			}
+		}
+	})
+	for i, server := range servers {
+		if got, want := server.Counts().Requests, len(transcriptClients)*len(long.turns); got != want {
+			t.Errorf("%s was asked %d times for %d rounds", transcriptProviders[i].kind, got, want)
+		}
+	}
+}
+
 // Wherever a provider's stream breaks off, the client's ends in an error.
 func TestTranscriptsCutUpstream(t *testing.T) {
 	const places = 24 // pieces of the answer, and some more
@@ -98,7 +123,7 @@ func TestTranscriptsCutUpstream(t *testing.T) {
 		name := fmt.Sprintf("cut-%d", i)
 		byName[name] = scene{name: name, breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.Truncated, i)}}
 	}
-	base, web := stage(t, byName)
+	base, web, _ := stage(t, byName)
 	var asked, streams atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for _, c := range transcriptClients {
@@ -130,6 +155,7 @@ type transcript struct {
 	model   string
 	scene   scene
 	history []json.RawMessage
+	uncut   bool // its streams are like those that other transcripts cut
 
 	streams, cuts int
 }
@@ -173,7 +199,9 @@ func (tr *transcript) turn(want *fakeupstream.Say) (got heard, ok bool) {
 		return got, false
 	}
 	tr.streams++
-	tr.cut(body)
+	if !tr.uncut {
+		tr.cut(body)
+	}
 	if got.text != want.Text || len(got.calls) != len(want.Calls) {
 		tr.errorf("%q and %d calls, want %q and %d:\n%s", got.text, len(got.calls), want.Text, len(want.Calls), body)
 		return got, false
