@@ -211,12 +211,18 @@ func (a *attempt) call() *gateway.Call {
 }
 
 // mostTokens is the limit that is sent upstream; 0: none. Under a budget there is one
-// always: the hold was computed with it.
+// always: the hold was computed with it. An agent asks for as many as its maker's models
+// give; another that gives fewer would refuse the number. What is relayed stays as it is.
 func (a *attempt) mostTokens() int {
-	if a.hold.Amount > 0 && a.job.req.Embed == nil {
+	req := a.job.req
+	if a.hold.Amount > 0 && req.Embed == nil {
 		return a.bound.answer
 	}
-	return a.job.req.MaxTokens
+	relayed := req.Wire == gateway.WireAnthropicMessages && a.model.Kind == "anthropic"
+	if most := a.model.MaxOutput; most > 0 && req.MaxTokens > most && !relayed {
+		return most
+	}
+	return req.MaxTokens
 }
 
 func (a *attempt) prefill() string {

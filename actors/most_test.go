@@ -1,0 +1,43 @@
+package actors
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"gateway"
+)
+
+// A model is asked for no more than it gives, but for a request that is relayed as it is.
+func TestMostTokens(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind       string
+		wire       gateway.Wire
+		asked, got int
+	}{
+		"more than it gives": {"fake", gateway.WireAnthropicMessages, 32_000, 8192},
+		"less":               {"fake", gateway.WireOpenAIChat, 100, 100},
+		"nothing":            {"fake", gateway.WireOpenAIChat, 0, 0},
+		"relayed":            {"anthropic", gateway.WireAnthropicMessages, 32_000, 32_000},
+		"to another format":  {"anthropic", gateway.WireOpenAIChat, 32_000, 8192},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent := -1
+				up := &fake{open: func(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+					sent = call.MaxTokens
+					return says("a", 0)(ctx, call)
+				}}
+				s, _ := setup(t, func(cfg *Config) {
+					cfg.Providers[0].Default.Kind, cfg.Providers[0].Default.MaxOutput = c.kind, 8192
+				}, up)
+				req := ask("r", false)
+				req.Wire, req.MaxTokens = c.wire, c.asked
+				if _, err := s.Route(t.Context(), req); err != nil || sent != c.got {
+					t.Errorf("asked for %d, %v; want %d", sent, err, c.got)
+				}
+				stopped(t, s)
+			})
+		})
+	}
+}
