@@ -277,7 +277,9 @@ func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, e
 		if err := who.charge(ev, req.PromptBytes/4+4*req.Messages+req.MaxTokens, c.Writer.Header()); err != nil {
 			return nil, err
 		}
-		ev.running.asked.Store(&req.Model)
+		if ev.running != nil {
+			ev.running.asked.Store(&req.Model)
+		}
 	}
 	if err := s.enterOnce(c, req); err != nil {
 		return nil, err
