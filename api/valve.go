@@ -93,7 +93,7 @@ func (v *valve) look(now time.Time, since, wait time.Duration) {
 	switch {
 	case v.rate == 0 && least > v.target:
 		v.close(now)
-	case v.rate > 0 && since >= time.Second && wait <= v.target: // nobody asked for so long: it is over
+	case v.rate > 0 && since >= time.Second: // nobody asked for so long: it is over, and the wait is of before
 		v.rate = 0
 	case v.rate > 0:
 		v.steer(now, wait)
