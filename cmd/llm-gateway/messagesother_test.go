@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -64,4 +65,29 @@ func TestModelsForAnthropicsSDK(t *testing.T) {
 		t.Fatalf("%v, %v", resp, err)
 	}
 	resp.Body.Close()
+}
+
+// A tool that runs at Anthropic goes there, wherever the cheapest provider is, and is
+// refused in words where none can be asked.
+func TestServerToolsGoToTheirMaker(t *testing.T) {
+	config, _ := fiveKinds(t)
+	base := serveGateway(t, config, nil)
+	client := anthropic.NewClient(option.WithBaseURL(base), option.WithAPIKey("none"), option.WithMaxRetries(0), option.WithHTTPClient(newClient(t)))
+	ask := func(model string) (*anthropic.Message, *http.Response, error) {
+		var resp *http.Response
+		m, err := client.Messages.New(t.Context(), anthropic.MessageNewParams{
+			Model: anthropic.Model(model), MaxTokens: 1000,
+			Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("What is new?"))},
+			Tools:    []anthropic.ToolUnionParam{{OfWebSearchTool20250305: &anthropic.WebSearchTool20250305Param{}}},
+		}, option.WithResponseInto(&resp))
+		return m, resp, err
+	}
+	if _, resp, err := ask("auto"); err != nil || resp.Header.Get("X-Gateway-Provider") != "anthropic" {
+		t.Errorf("%v, by %s", err, resp.Header.Get("X-Gateway-Provider"))
+	}
+	_, _, err := ask("deepseek/deepseek-model")
+	var refused *anthropic.Error
+	if !errors.As(err, &refused) || refused.StatusCode != http.StatusBadRequest || !strings.Contains(refused.RawJSON(), "web_search") || !strings.Contains(refused.RawJSON(), "kind anthropic") {
+		t.Errorf("a provider that cannot: %v", err)
+	}
 }
