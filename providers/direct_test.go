@@ -138,15 +138,16 @@ func TestClosedKeptConnections(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	for name, c := range map[string]struct {
 		second func(conn net.Conn, in *bufio.Reader) // what the first connection does after its first answer
-		pause  time.Duration
+		idle   bool                                  // the next call comes after that
 		works  bool
 	}{
-		"closed while idle":       {second: func(net.Conn, *bufio.Reader) {}, pause: 50 * time.Millisecond, works: true},
+		"closed while idle":       {second: func(net.Conn, *bufio.Reader) {}, idle: true, works: true},
 		"closed on the request":   {second: func(_ net.Conn, in *bufio.Reader) { readRequest(in) }, works: true},
-		"talks unasked":           {second: func(c net.Conn, in *bufio.Reader) { io.WriteString(c, ok+ok); readRequest(in) }, pause: 50 * time.Millisecond, works: true},
+		"talks unasked":           {second: func(c net.Conn, in *bufio.Reader) { io.WriteString(c, ok+ok) }, idle: true, works: true},
 		"closed inside an answer": {second: func(c net.Conn, in *bufio.Reader) { readRequest(in); io.WriteString(c, "HTTP/1.1 200") }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			closed := make(chan struct{})
 			base := rawServer(t, func(n int, conn net.Conn, in *bufio.Reader) {
 				if _, err := readRequest(in); err != nil {
 					return
@@ -154,6 +155,8 @@ func TestClosedKeptConnections(t *testing.T) {
 				io.WriteString(conn, ok)
 				if n == 1 {
 					c.second(conn, in)
+					conn.Close()
+					close(closed)
 					return
 				}
 				readRequest(in)
@@ -173,7 +176,9 @@ func TestClosedKeptConnections(t *testing.T) {
 				if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "ok" {
 					t.Fatalf("call %d: %q, %v", i, got, err)
 				}
-				time.Sleep(c.pause)
+				if i == 0 && c.idle {
+					<-closed
+				}
 			}
 			if dials.Load() != 2 {
 				t.Errorf("%d connections, want 2", dials.Load())
@@ -201,13 +206,15 @@ func TestNewConnectionIsNotTriedTwice(t *testing.T) {
 
 // The answer to a long body that the server does not read is still heard.
 func TestEarlyAnswerToALongBody(t *testing.T) {
+	over := make(chan struct{})
 	base := rawServer(t, func(_ int, conn net.Conn, in *bufio.Reader) {
 		if _, err := http.ReadRequest(in); err != nil {
 			return
 		}
 		io.WriteString(conn, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
-		time.Sleep(200 * time.Millisecond)
+		<-over // closing with the body unread would take the answer back
 	})
+	t.Cleanup(func() { close(over) })
 	d, u, dials := directTo(t, base)
 	for range 2 {
 		resp, err := d.send(t.Context(), u, nil, payload{make([]byte, 20<<20)}, hooks{})
@@ -275,7 +282,7 @@ func TestDirectEndsWithItsContext(t *testing.T) {
 		}
 		select {
 		case <-closed:
-		case <-time.After(time.Second):
+		case <-time.After(10 * time.Second):
 			t.Errorf("after %q: the connection stays open", phase)
 		}
 	}
