@@ -216,6 +216,9 @@ func (s *responsesScan) foreign() *gateway.Error {
 	whole := s.raw
 	s.req.Decode = func([]byte) (*gateway.Chat, error) { return decodeResponses(whole) }
 	v := gjson.GetBytes(whole, "input")
+	if !v.IsArray() {
+		return nil
+	}
 	from := v.Index
 	out := make([]byte, 0, len(whole))
 	out = append(out, whole[:from]...)
