@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // budgets begin in time zones, and the image holds no files of them
 
 	"github.com/spf13/cobra"
 
