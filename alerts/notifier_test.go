@@ -137,7 +137,10 @@ func TestAlertsWaitForTheirReceiver(t *testing.T) {
 }
 
 func TestNoteNeverWaits(t *testing.T) {
-	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // only then does the server look whether the caller has gone
+		<-r.Context().Done()
+	}))
 	defer hangs.Close()
 	n, stop := start(t, t.TempDir(), hangs.URL)
 	begun := time.Now()
