@@ -15,6 +15,7 @@ var realAgents = []realAgent{
 	{"pi", pi},
 	{"claude-code", claudeCode},
 	{"codex", codex},
+	{"continue", continueCLI},
 }
 
 // place writes a file of an agent's home.
@@ -85,6 +86,13 @@ func codex(t *testing.T, j job) (argv, env []string) {
 	place(t, filepath.Join(j.home, ".codex/config.toml"), j.copied(t, "Codex")+"analytics.enabled = false\n")
 	return []string{filepath.Join(j.packages, "node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"), "exec",
 		"--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", j.prompt}, nil
+}
+
+func continueCLI(t *testing.T, j job) (argv, env []string) {
+	config := filepath.Join(j.home, ".continue/config.yaml")
+	place(t, config, j.copied(t, "Continue"))
+	return []string{node(t, j), filepath.Join(j.packages, "node_modules/@continuedev/cli/dist/cn.js"), "-p", "--auto", "--config", config, j.prompt},
+		[]string{"CONTINUE_TELEMETRY_ENABLED=0"}
 }
 
 var nodeMajor = regexp.MustCompile(`^v(\d+)\.`)

@@ -122,7 +122,7 @@ func fieldsOf(tool fakeupstream.Tool) []string {
 }
 
 func pathField(fields []string) string {
-	for _, name := range []string{"file_path", "filePath", "path"} {
+	for _, name := range []string{"file_path", "filePath", "filepath", "path"} {
 		if slices.Contains(fields, name) {
 			return name
 		}
