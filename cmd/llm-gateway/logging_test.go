@@ -24,6 +24,13 @@ func (c *counted) Write(p []byte) (int, error) {
 	return c.text.Write(p)
 }
 
+// seen gives how many writes and lines there were.
+func (c *counted) seen() (writes, lines int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writes, strings.Count(c.text.String(), "\n")
+}
+
 func TestRequestLinesAreGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &counted{}
@@ -34,21 +41,20 @@ func TestRequestLinesAreGathered(t *testing.T) {
 		for range 100 {
 			log.Info(requestLine, "n", 1)
 		}
-		if out.writes != 0 {
-			t.Fatalf("%d writes at once", out.writes)
+		if writes, _ := out.seen(); writes != 0 {
+			t.Fatalf("%d writes at once", writes)
 		}
-		time.Sleep(linesWait)
-		synctest.Wait()
-		if n := strings.Count(out.text.String(), "\n"); out.writes != 1 || n != 100 {
-			t.Errorf("%d writes, %d lines; want one of 100", out.writes, n)
+		time.Sleep(linesWait + time.Millisecond)
+		if writes, lines := out.seen(); writes != 1 || lines != 100 {
+			t.Errorf("%d writes, %d lines; want one of 100", writes, lines)
 		}
 		log.Info(requestLine)
 		log.With("a", 1).Info("listening")
 		log.Info(requestLine)
 		log.Log(t.Context(), slog.LevelWarn, requestLine)
-		if n := strings.Count(out.text.String(), "\n"); n != 104 {
-			t.Errorf("%d lines; what is no request's and what warns goes out at once, in order", n)
+		if _, lines := out.seen(); lines != 104 {
+			t.Errorf("%d lines; what is no request's and what warns goes out at once, in order", lines)
 		}
-		time.Sleep(linesWait)
+		time.Sleep(linesWait + time.Millisecond)
 	})
 }
