@@ -2,6 +2,7 @@ package providers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -95,6 +96,8 @@ type geminiStream struct {
 	at    int
 	ids   []string // of the calls made, for their state
 	calls int
+	text  []byte // so far, kept for its signature alone
+	signs string // the text's signature
 	first bool
 	ended bool // a finish reason was seen
 	usage gateway.Usage
@@ -254,6 +257,8 @@ func (s *geminiStream) part(c *gateway.Chunk, part gjson.Result) {
 		c.Reasoning += text
 	} else {
 		c.Text += text
+		s.text = append(s.text, text...)
+		s.signs = cmp.Or(signature, s.signs)
 	}
 	if signature != "" {
 		c.Thinking = append(c.Thinking, gateway.Thinking{Maker: geminiKind, Model: s.call.Model.Name, Signature: signature})
@@ -286,6 +291,9 @@ func (s *geminiStream) finish(c gateway.Chunk, reason string) *gateway.Error {
 			Message: "the provider ended its answer with " + cut(reason, 60)}
 	}
 	s.ended = true
+	if s.signs != "" && s.calls == 0 { // the formats of some clients have no place for it
+		s.a.State.Put(s.call.Request.Key, textKey(string(s.text)), Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: s.signs})
+	}
 	s.queue = append(s.queue, c)
 	return nil
 }

@@ -175,7 +175,7 @@ func (t *geminiTurns) signature(c gateway.ToolCall, first bool) string {
 	return ""
 }
 
-// textSignature is that of an answer without calls, if the client kept it.
+// textSignature is that of an answer without calls: as the client kept it, else as we did.
 func (t *geminiTurns) textSignature(m *gateway.Message) string {
 	if t.sentinel || !t.model.signatures || len(m.ToolCalls) > 0 {
 		return ""
@@ -184,6 +184,10 @@ func (t *geminiTurns) textSignature(m *gateway.Message) string {
 		if th.Maker == geminiKind && th.Signature != "" && (th.Model == "" || th.Model == t.call.Model.Name) {
 			return `,"thoughtSignature":` + quoted(th.Signature)
 		}
+	}
+	kept, _ := t.a.State.Get(t.call.Request.Key, textKey(joined(m.Parts)))
+	if kept.Maker == geminiKind && kept.Model == t.call.Model.Name {
+		return `,"thoughtSignature":` + quoted(kept.Signature)
 	}
 	return ""
 }

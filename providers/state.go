@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
@@ -8,7 +9,7 @@ import (
 	"gateway"
 )
 
-// State remembers, by tool call, the opaque things a provider wants back in the next
+// State remembers, by tool call or by the text of an answer without any, the opaque things a provider wants back in the next
 // round (signatures, thinking blocks, reasoning_content). Clients that echo them do
 // not need it; most SDKs drop unknown fields, and for those the tool loop would
 // break. It is bounded in number and age, and lost on a restart: every format has a
@@ -28,6 +29,12 @@ type Kept struct {
 	Thinking     []gateway.Thinking
 	Reasoning    string
 	HasReasoning bool
+}
+
+// textKey names an answer without tool calls: what comes back of it is its text.
+func textKey(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "text:" + string(sum[:])
 }
 
 // NewState makes a State for at most size tool calls, each kept for ttl.

@@ -1,0 +1,54 @@
+package providers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// The signature of an answer without calls goes back to its maker, also from a client
+// whose format has no place for it: the answer's text is then what it is known by.
+func TestGeminiSignatureIsKeptByText(t *testing.T) {
+	const answer = `data: {"candidates":[{"content":{"role":"model","parts":[{"text":"Rain "}]},"index":0}]}` + "\n\n" +
+		`data: {"candidates":[{"content":{"role":"model","parts":[{"text":"is near.","thoughtSignature":"c2lnbmVk"}]},"finishReason":"STOP","index":0}]}` + "\n\n"
+	a := &gemini{caller: caller{Settings{Kind: geminiKind, State: NewState(10, time.Hour)}}}
+	call := nativeCall("gemini-3.8-flash")
+	s := &geminiStream{a: a, ctx: t.Context(), call: call, events: newSSEReader(strings.NewReader(answer)), body: closer{}}
+	if c, err := gateway.Collect(s); err != nil || c.Choices[0].Text != "Rain is near." {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	back := func(text, key, model string) string {
+		again := nativeCall(model)
+		again.Request.Key = key
+		chat := &gateway.Chat{Messages: []gateway.Message{
+			{Speaker: gateway.User, Parts: []gateway.Part{{Text: "Rain?"}}},
+			{Speaker: gateway.Assistant, Parts: []gateway.Part{{Text: text}}},
+			{Speaker: gateway.User, Parts: []gateway.Part{{Text: "When?"}}},
+		}}
+		body, err := a.translate(again, chat, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gjson.GetBytes(body, "contents.1.parts.0.thoughtSignature").Str
+	}
+	if got := back("Rain is near.", call.Request.Key, "gemini-3.8-flash"); got != "c2lnbmVk" {
+		t.Errorf("the signature came back as %q", got)
+	}
+	for name, got := range map[string]string{
+		"another text":  back("Rain is far.", call.Request.Key, "gemini-3.8-flash"),
+		"another key":   back("Rain is near.", "somebody else", "gemini-3.8-flash"),
+		"another model": back("Rain is near.", call.Request.Key, "gemini-3.1-flash-lite"),
+	} {
+		if got != "" {
+			t.Errorf("%s: signed with %q", name, got)
+		}
+	}
+}
+
+type closer struct{}
+
+func (closer) Close() error { return nil }
