@@ -149,13 +149,13 @@ func (w *Walk) hedgeCost(late, target int) float64 {
 
 // spend takes a hedge from both buckets. The last fifth of the hedges is for calls
 // that have waited 1.4 times the delay; the money may be overdrawn by one that has
-// waited 1.9 times.
+// waited 1.9 times. One that is forced at once has waited for nothing.
 func (f *Fleet) spend(cost float64, waited, delay time.Duration) bool {
 	need := 1.0
-	if waited*10 < delay*14 {
+	if waited*10 <= delay*14 {
 		need += 0.2 * f.Times.HedgeBurst
 	}
-	if f.hedges < need || cost > f.money && waited*10 < delay*19 {
+	if f.hedges < need || cost > f.money && waited*10 <= delay*19 {
 		return false
 	}
 	f.hedges--

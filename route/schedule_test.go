@@ -255,6 +255,9 @@ func (r *run) started(a Action) error {
 	c := &call{attempt: a.Attempt, cand: a.Candidate, role: a.Role, at: r.w.now}
 	c.next = Event{Kind: Left, Attempt: a.Attempt}
 	g := r.w.gates[r.w.cands[a.Candidate].Model]
+	if a.Role == gateway.Hedge && (!r.rules.Hedgeable || r.rules.NoFallback || r.rules.Hedge == "off") {
+		return fmt.Errorf("a race that is forbidden by %+v", r.rules)
+	}
 	if a.Role == gateway.Hedge && (!g.Closed || g.Tight) {
 		return fmt.Errorf("a hedge goes to a gate that is %+v", g)
 	}

@@ -123,7 +123,7 @@ func (w *Walk) begin(now time.Time) {
 	}
 	w.fleet.earn(w.cands[0].Expected)
 	w.startNext(w.rules.FirstRole, now)
-	if w.rules.Hedge == "force" && !w.done && len(w.flying) > 0 {
+	if w.rules.Hedge == "force" && w.rules.Hedgeable && !w.rules.NoFallback && !w.done && len(w.flying) > 0 {
 		w.flying[0].hedgeAt = now.Add(w.rules.HedgeAfter)
 		w.hedge(0, now)
 	}
