@@ -32,9 +32,7 @@ func (p *providerActor) wait(c actor.Context, a *attempt, refusal *gateway.Error
 	a.gate = p.site.gates.of(a.model)
 	a.gate.Waits(1)
 	a.expiry = time.AfterFunc(time.Until(a.queue), func() { root.Send(self, expired{a}) }) // stopped when it leaves the queue
-	if len(a.hold.Places) > 0 {                                                            // what is held for it must not wait for its turn when nobody wants it any more
-		context.AfterFunc(a.ctx, func() { root.Send(self, expired{a}) })
-	}
+	a.unwatch = context.AfterFunc(a.ctx, func() { root.Send(self, expired{a}) })
 	p.recheckIn(c, refusal.RetryAfter)
 	return nil
 }
@@ -77,6 +75,7 @@ func (p *providerActor) expire(a *attempt) {
 	if !a.waiting {
 		return
 	}
+	p.site.queue.of(a.model).Drop(a.job.req.Key, func(o *attempt) bool { return o == a })
 	a.leaveQueue()
 	err := gateway.Errorf(gateway.NoCapacity, "no room within the time a request may wait")
 	err.Provider, err.Model, err.Code = a.model.Provider, a.model.Name, route.QueueExpired
@@ -91,6 +90,7 @@ func (a *attempt) leaveQueue() {
 	a.waiting = false
 	a.gate.Waits(-1)
 	a.expiry.Stop()
+	a.unwatch()
 }
 
 // recheckIn looks at the queue again when a limiter should have room. Room that comes

@@ -1,5 +1,7 @@
 package breaker
 
+import "slices"
+
 // Queue holds what waits for room, fair by key: deficit round robin, so that one key
 // with hundreds waiting does not delay another's few. A plain cap per key leaves its
 // p99 wait thirty times longer. Source: routing reference section 5.
@@ -81,5 +83,22 @@ func (q *Queue[T]) Take() {
 	}
 	if l.deficit < l.items[0].cost {
 		q.lanes = append(q.lanes[1:], l)
+	}
+}
+
+// Drop removes one that does not wait any more.
+func (q *Queue[T]) Drop(key string, is func(T) bool) {
+	l := q.byKey[key]
+	if l == nil {
+		return
+	}
+	i := slices.IndexFunc(l.items, func(x queued[T]) bool { return is(x.v) })
+	if i < 0 {
+		return
+	}
+	l.items = slices.Delete(l.items, i, i+1)
+	if q.n--; len(l.items) == 0 {
+		delete(q.byKey, key)
+		q.lanes = slices.DeleteFunc(q.lanes, func(o *lane[T]) bool { return o == l })
 	}
 }
