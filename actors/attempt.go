@@ -79,6 +79,7 @@ func (a *attempt) run(up Upstream) {
 	l := &live{attempt: a, stream: stream}
 	if a.job.rules.Resume {
 		l.script = &script{}
+		l.script.text.WriteString(a.prefill()) // what the client has seen before this attempt
 	}
 	l.watch()
 	if err := l.untilContent(); err != nil {

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"strings"
+	"time"
 
 	"gateway"
 )
@@ -42,6 +43,10 @@ func (s *System) resume(l *live, broke *gateway.Error) *resumed {
 		return nil
 	}
 	j.rules.Numbered = l.attempt.n + len(old.cands) + 1 // no number that the first walk may have given
+	j.rules.ContentBy = time.Now().Add(s.cfg.ContentBy)
+	if j.rules.Deadline.Before(j.rules.ContentBy) {
+		j.rules.ContentBy = j.rules.Deadline
+	}
 	j.rules.FirstRole, j.rules.Hedge, j.rules.Whole = gateway.Resumed, "off", false
 	s.tell(begin{j})
 	select {
