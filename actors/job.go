@@ -30,6 +30,8 @@ type job struct {
 	wake    time.Time
 	heapPos int // in the router's timetable; -1 when absent
 
+	winner *attempt // the router's: whom the walk committed to
+
 	state atomic.Uint32 // waiting, answered, left
 	reply chan result
 

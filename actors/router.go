@@ -24,6 +24,7 @@ type router struct {
 	timer     *time.Timer
 	armed     time.Time
 	draining  bool
+	forgiven  bool                  // the last tick was late and only put off what was due
 	hosts     map[string]*actor.PID // provider actors, by name
 }
 
@@ -47,6 +48,9 @@ func (r *router) Receive(c actor.Context) {
 	case failed:
 		r.forget(m.attempt)
 		r.step(m.attempt.job, route.Event{Kind: route.Failed, Attempt: m.attempt.n, Err: m.err})
+		if j := m.attempt.job; j.winner == m.attempt { // it was cut as it won: the walk is over, and nobody else tells the client
+			j.deliver(result{err: m.err})
+		}
 	case tick:
 		r.tick()
 	case drain:
@@ -138,6 +142,7 @@ func (r *router) act(j *job, action route.Action) {
 		}
 	case route.Commit:
 		if a := j.find(action.Attempt); a != nil {
+			j.winner = a
 			a.won <- win{attempts: j.walk.Sent(), hedged: j.walk.Hedged()}
 		}
 	case route.GiveUp:
@@ -197,13 +202,14 @@ func (r *router) moveStuck(m *gateway.Model, now time.Time) {
 func (r *router) tick() {
 	now := time.Now()
 	held := now.Sub(r.armed)
-	if !r.armed.IsZero() && held >= heldUp {
+	if !r.forgiven && !r.armed.IsZero() && held >= heldUp {
+		r.forgiven = true
 		r.forgive(held)
 		r.armed = now.Add(heldUp) // what lies unread comes first
 		r.timer.Reset(heldUp)
 		return
 	}
-	r.armed = time.Time{}
+	r.armed, r.forgiven = time.Time{}, false
 	for j := r.timetable.due(now); j != nil; j = r.timetable.due(now) {
 		r.step(j, route.Event{Kind: route.Tick})
 	}
@@ -227,10 +233,13 @@ func (r *router) forgive(held time.Duration) {
 
 // arm sets the one timer to the next wake, if that is sooner than what is set.
 func (r *router) arm(now time.Time) {
-	if len(r.timetable) == 0 {
+	if len(r.timetable) == 0 || r.forgiven { // its tick is on its way
 		return
 	}
 	next := r.timetable[0].wake
+	if next.Before(now) { // what was due when it was set says nothing of this process
+		next = now
+	}
 	if !r.armed.IsZero() && !next.Before(r.armed) {
 		return // an earlier tick will look again
 	}
