@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"hash"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -173,7 +174,7 @@ func (d *geminiDecoder) result(f gjson.Result, at int) *gateway.Error {
 		if id != "" && c.ID != id || id == "" && c.Name != name {
 			continue
 		}
-		d.calls = append(d.calls[:i:i], d.calls[i+1:]...)
+		d.calls = slices.Delete(d.calls, i, i+1)
 		m := gateway.Message{Speaker: gateway.ToolSays, ToolCallID: c.ID}
 		var text string
 		text, m.IsError = responseText(f.Get("response"))

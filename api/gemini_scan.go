@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"gateway"
 )
@@ -258,23 +257,17 @@ func (s *geminiScan) foreign() *gateway.Error {
 		return nil
 	}
 	s.req.Decode = func([]byte) (*gateway.Chat, error) { return decodeGemini(whole) }
-	raw := whole
-	for i, c := range gjson.GetBytes(whole, "contents").Array() {
-		for j, p := range partsOf(c) {
-			if !strings.HasPrefix(partSignature(p), carriedBase64) {
-				continue
-			}
-			name := "thoughtSignature"
-			if !p.Get(name).Exists() {
-				name = "thought_signature"
-			}
-			path := "contents." + itoa(i) + ".parts." + itoa(j) + "." + name
-			var err error
-			if raw, err = sjson.SetBytes(raw, path, unsignedCall); err != nil {
-				return field("contents", "contents[%d].parts must be an array.", i)
+	var raw []byte
+	from := 0
+	for _, c := range gjson.GetBytes(whole, "contents").Array() {
+		for _, p := range partsOf(c) {
+			if v := either(p, "thoughtSignature", "thought_signature"); strings.HasPrefix(v.Str, carriedBase64) && v.Index > from {
+				raw = append(append(raw, whole[from:v.Index]...), `"`+unsignedCall+`"`...)
+				from = v.Index + len(v.Raw)
 			}
 		}
 	}
+	raw = append(raw, whole[from:]...)
 	s.req.Raw = raw
 	return nil
 }

@@ -73,11 +73,15 @@ func withoutSignatures(body []byte) ([]byte, error) {
 	return body, nil
 }
 
+// emptyMost is far more than a session of any SDK holds; each costs a copy of the body.
+const emptyMost = 256
+
 // withoutEmptyParts leaves out parts without data, which are refused: SDKs make them of
 // the empty text that many streams end with. One that bears a signature gets that text back.
 func withoutEmptyParts(body []byte) ([]byte, error) {
 	contents := gjson.GetBytes(body, "contents").Array()
 	var err error
+	cut := 0
 	for i := len(contents) - 1; i >= 0 && err == nil; i-- { // from the end, so that places stay what they are
 		content := "contents." + strconv.Itoa(i)
 		parts := contents[i].Get("parts").Array()
@@ -86,7 +90,10 @@ func withoutEmptyParts(body []byte) ([]byte, error) {
 			part := content + ".parts." + strconv.Itoa(j)
 			switch empty, signed := emptyPart(parts[j]); {
 			case !empty:
+			case cut >= emptyMost:
+				return nil, gateway.Errorf(gateway.Invalid, "contents have more than %d parts without data", emptyMost)
 			case !signed:
+				cut++
 				body, err = sjson.DeleteBytes(body, part)
 				left--
 			case !parts[j].Get("text").Exists():
