@@ -292,7 +292,7 @@ func (s *geminiStream) finish(c gateway.Chunk, reason string) *gateway.Error {
 	}
 	s.ended = true
 	if s.signs != "" && s.calls == 0 { // the formats of some clients have no place for it
-		s.a.State.Put(s.call.Request.Key, textKey(string(s.text)), Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: s.signs})
+		s.a.State.Put(s.call.Request.Key, textKey(s.call.Request, string(s.text)), Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: s.signs})
 	}
 	s.queue = append(s.queue, c)
 	return nil

@@ -17,12 +17,14 @@ func TestGeminiSignatureIsKeptByText(t *testing.T) {
 		`data: {"candidates":[{"content":{"role":"model","parts":[{"text":"is near.","thoughtSignature":"c2lnbmVk"}]},"finishReason":"STOP","index":0}]}` + "\n\n"
 	a := &gemini{caller: caller{Settings{Kind: geminiKind, State: NewState(10, time.Hour)}}}
 	call := nativeCall("gemini-3.8-flash")
+	call.Request.Prefix = 7
 	s := &geminiStream{a: a, ctx: t.Context(), call: call, events: newSSEReader(strings.NewReader(answer)), body: closer{}}
 	if c, err := gateway.Collect(s); err != nil || c.Choices[0].Text != "Rain is near." {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	back := func(text, key, model string) string {
+	back := func(text, key, model string, prefix uint64) string {
 		again := nativeCall(model)
+		again.Request.Prefix = prefix
 		again.Request.Key = key
 		chat := &gateway.Chat{Messages: []gateway.Message{
 			{Speaker: gateway.User, Parts: []gateway.Part{{Text: "Rain?"}}},
@@ -35,13 +37,14 @@ func TestGeminiSignatureIsKeptByText(t *testing.T) {
 		}
 		return gjson.GetBytes(body, "contents.1.parts.0.thoughtSignature").Str
 	}
-	if got := back("Rain is near.", call.Request.Key, "gemini-3.8-flash"); got != "c2lnbmVk" {
+	if got := back("Rain is near.", call.Request.Key, "gemini-3.8-flash", 7); got != "c2lnbmVk" {
 		t.Errorf("the signature came back as %q", got)
 	}
 	for name, got := range map[string]string{
-		"another text":  back("Rain is far.", call.Request.Key, "gemini-3.8-flash"),
-		"another key":   back("Rain is near.", "somebody else", "gemini-3.8-flash"),
-		"another model": back("Rain is near.", call.Request.Key, "gemini-3.1-flash-lite"),
+		"another text":         back("Rain is far.", call.Request.Key, "gemini-3.8-flash", 7),
+		"another key":          back("Rain is near.", "somebody else", "gemini-3.8-flash", 7),
+		"another model":        back("Rain is near.", call.Request.Key, "gemini-3.1-flash-lite", 7),
+		"another conversation": back("Rain is near.", call.Request.Key, "gemini-3.8-flash", 8),
 	} {
 		if got != "" {
 			t.Errorf("%s: signed with %q", name, got)

@@ -185,7 +185,7 @@ func (t *geminiTurns) textSignature(m *gateway.Message) string {
 			return `,"thoughtSignature":` + quoted(th.Signature)
 		}
 	}
-	kept, _ := t.a.State.Get(t.call.Request.Key, textKey(joined(m.Parts)))
+	kept, _ := t.a.State.Get(t.call.Request.Key, textKey(t.call.Request, joined(m.Parts)))
 	if kept.Maker == geminiKind && kept.Model == t.call.Model.Name {
 		return `,"thoughtSignature":` + quoted(kept.Signature)
 	}

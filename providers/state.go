@@ -2,6 +2,7 @@ package providers
 
 import (
 	"crypto/sha256"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
@@ -31,10 +32,11 @@ type Kept struct {
 	HasReasoning bool
 }
 
-// textKey names an answer without tool calls: what comes back of it is its text.
-func textKey(text string) string {
+// textKey names an answer without tool calls: what comes back of it is its text, in a
+// conversation that begins as the one did that it was given in.
+func textKey(req *gateway.Request, text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return "text:" + string(sum[:])
+	return "text:" + strconv.FormatUint(req.Prefix, 36) + ":" + string(sum[:])
 }
 
 // NewState makes a State for at most size tool calls, each kept for ttl.
