@@ -155,6 +155,7 @@ func (e *responsesEdit) thinkingOf(m *gateway.Message) []gateway.Thinking {
 
 // toolResult writes what a tool answered: text alone as one string.
 func (e *responsesEdit) toolResult(m *gateway.Message) error {
+	m = saidFailed(m)
 	output := `""`
 	switch {
 	case len(m.Parts) == 1 && m.Parts[0].Kind == gateway.TextPart:

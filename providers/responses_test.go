@@ -268,3 +268,15 @@ func FuzzResponsesTranslate(f *testing.F) {
 		}
 	})
 }
+
+func TestResponsesAreToldThatAToolFailed(t *testing.T) {
+	chat := &gateway.Chat{Messages: []gateway.Message{
+		{Speaker: gateway.User, Parts: []gateway.Part{{Text: "go"}}},
+		{Speaker: gateway.Assistant, ToolCalls: []gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}}},
+		{Speaker: gateway.ToolSays, ToolCallID: "a", IsError: true, Parts: []gateway.Part{{Text: "exit status 1"}}},
+	}}
+	ask, err := responsesAdapter(Settings{}).translate(claudeCall("gpt-5", chat), false)
+	if err != nil || !strings.Contains(string(ask.body), "Error:") {
+		t.Errorf("%s, %v", ask.body, err)
+	}
+}
