@@ -284,6 +284,12 @@ func (d *messagesDecoder) assistant(content gjson.Result, i int) *gateway.Error 
 			err = only("messages", "messages.%d has a content block of type %q, which only providers of kind anthropic take.", i, clip(kind))
 		}
 	})
+	if n := len(d.chat.Messages); err == nil && n > 0 && d.chat.Messages[n-1].Speaker == gateway.Assistant {
+		last := &d.chat.Messages[n-1] // turns of one speaker in a row are one
+		last.Parts, last.Thinking = append(last.Parts, m.Parts...), append(last.Thinking, m.Thinking...)
+		last.ToolCalls = append(last.ToolCalls, m.ToolCalls...)
+		return nil
+	}
 	if err == nil {
 		d.chat.Messages = append(d.chat.Messages, m)
 	}

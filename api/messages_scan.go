@@ -181,7 +181,7 @@ func (s *messagesScan) tools() *gateway.Error {
 		} else if !t.Get("input_schema").IsObject() {
 			return field("tools", "tools.%d.input_schema: Field required", i)
 		}
-		if names[name.Str] {
+		if name.Str != "" && names[name.Str] {
 			return field("tools", "tools: Tool names must be unique.")
 		}
 		names[name.Str] = true
