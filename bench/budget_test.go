@@ -9,7 +9,7 @@ import (
 // callers of the real program, and the providers' bill is not over it.
 func TestBudgetIsNeverOverspent(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds and runs the gateway")
+		t.Skip("left out with -short: builds and runs the gateway")
 	}
 	var out bytes.Buffer
 	err := run(t.Context(), []string{"budget", "--n", "1", "--callers", "100", "--limit", "100000000"}, &out)
