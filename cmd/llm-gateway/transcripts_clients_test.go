@@ -26,8 +26,18 @@ type client struct {
 	request func(model string, history []json.RawMessage) []byte
 	read    func(stream string) (heard, error)
 	// results answers the calls of a turn.
-	results func(calls []grammar.Call, results []string) []json.RawMessage
+	results func(calls []grammar.Call, results []result) []json.RawMessage
 }
+
+// result is what came of a call: a text, from a tool that may have failed, and a picture.
+type result struct {
+	text    string
+	failed  bool
+	picture bool
+}
+
+// picture is a PNG of one pixel.
+const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 func fixed(path string) func(string) string { return func(string) string { return path } }
 
@@ -82,9 +92,9 @@ var chatClient = client{
 		return heard{text: got.Text + got.Refusal, thought: got.Reasoning, in: got.In, out: got.Out, calls: got.Calls, ending: got.Ending,
 			echo: []json.RawMessage{encoded(turn)}}, nil
 	},
-	results: func(calls []grammar.Call, results []string) (out []json.RawMessage) {
+	results: func(calls []grammar.Call, results []result) (out []json.RawMessage) {
 		for i, c := range calls {
-			out = append(out, raw(`{"role":"tool","tool_call_id":%s,"content":%s}`, c.ID, results[i]))
+			out = append(out, raw(`{"role":"tool","tool_call_id":%s,"content":%s}`, c.ID, results[i].text)) // text is all that it has
 		}
 		return out
 	},
@@ -122,10 +132,15 @@ var messagesClient = client{
 		said.echo = []json.RawMessage{raw(`{"role":"assistant","content":%s}`, content)}
 		return said, nil
 	},
-	results: func(calls []grammar.Call, results []string) []json.RawMessage {
+	results: func(calls []grammar.Call, results []result) []json.RawMessage {
 		var content []json.RawMessage
 		for i, c := range calls {
-			content = append(content, raw(`{"type":"tool_result","tool_use_id":%s,"content":%s}`, c.ID, results[i]))
+			r := results[i]
+			said := raw(`%s`, any(r.text))
+			if r.picture {
+				said = raw(`[{"type":"text","text":%s},{"type":"image","source":{"type":"base64","media_type":"image/png","data":%s}}]`, r.text, picture)
+			}
+			content = append(content, raw(`{"type":"tool_result","tool_use_id":%s,"is_error":%s,"content":%s}`, c.ID, any(r.failed), said))
 		}
 		return []json.RawMessage{raw(`{"role":"user","content":%s}`, content)}
 	},
@@ -154,9 +169,13 @@ var responsesClient = client{
 		}
 		return said, nil
 	},
-	results: func(calls []grammar.Call, results []string) (out []json.RawMessage) {
+	results: func(calls []grammar.Call, results []result) (out []json.RawMessage) {
 		for i, c := range calls {
-			out = append(out, raw(`{"type":"function_call_output","call_id":%s,"output":%s}`, c.ID, results[i]))
+			said := raw(`%s`, any(results[i].text))
+			if results[i].picture {
+				said = raw(`[{"type":"input_text","text":%s},{"type":"input_image","image_url":%s}]`, results[i].text, "data:image/png;base64,"+picture)
+			}
+			out = append(out, raw(`{"type":"function_call_output","call_id":%s,"output":%s}`, c.ID, said))
 		}
 		return out
 	},
@@ -180,10 +199,14 @@ var generateClient = client{
 		}
 		return said, nil
 	},
-	results: func(calls []grammar.Call, results []string) []json.RawMessage {
+	results: func(calls []grammar.Call, results []result) []json.RawMessage {
 		var parts []json.RawMessage
 		for i, c := range calls {
-			parts = append(parts, raw(`{"functionResponse":{"id":%s,"name":%s,"response":{"output":%s}}}`, c.ID, c.Name, results[i]))
+			said := "output"
+			if results[i].failed {
+				said = "error"
+			}
+			parts = append(parts, raw(`{"functionResponse":{"id":%s,"name":%s,"response":{%s:%s}}}`, c.ID, c.Name, said, results[i].text))
 		}
 		return []json.RawMessage{raw(`{"role":"user","parts":%s}`, parts)}
 	},

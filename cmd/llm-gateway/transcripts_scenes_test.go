@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -31,6 +32,9 @@ const awkward = "é 日本語 😀 👩‍👩‍👧 \"quoted\" back\\slash\tta
 // longArguments are some hundred pieces.
 var longArguments = `{"of":"long.txt","text":` + string(encoded(strings.Repeat(awkward, 8))) + `}`
 
+// nestedArguments have all kinds of values, some levels deep.
+const nestedArguments = `{"of":"n","text":"","list":[1,-2.5,{"deep":[true,null,{},[]],"é":"日本"}],"o":{"o":{"o":{"text":"{\"not\":\"parsed\"}"}}},"none":null}`
+
 // scenes are conversations of every kind that agents have.
 var scenes = []scene{
 	{name: "words", turns: []fakeupstream.Step{words("Hello there.")}},
@@ -58,12 +62,41 @@ var scenes = []scene{
 	{name: "length", turns: []fakeupstream.Step{say(fakeupstream.Say{Text: "Once upon a", Length: true})}},
 	{name: "length-after-a-call", turns: []fakeupstream.Step{
 		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), say(fakeupstream.Say{Text: "It says th", Length: true})}},
+	{name: "nested-arguments", turns: []fakeupstream.Step{say(fakeupstream.Say{Calls: calls("write_file", nestedArguments)}), words("Nested.")}},
+	{name: "awkward-arguments", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Text: awkward, Calls: calls("write_file", `{"of":"日本語 😀.txt","text":`+string(encoded(awkward))+`,"":"","é\u0301\u2028":"\u0000"}`)}), words(awkward)}},
+	{name: "the-same-call-twice", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`, "read_file", `{"of":"a"}`)}), words("Twice the same.")}},
+	{name: "the-same-call-again", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), words("And again.")}},
+	{name: "no-arguments-in-parallel", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Text: "Now and now.", Calls: calls("now", `{}`, "read_file", `{}`, "now", `{}`)}), words("Later.")}},
+	{name: "failed-tool", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"missing"}`)}), say(fakeupstream.Say{Text: "Then another.", Calls: calls("read_file", `{"of":"a"}`)}), words("There.")}},
+	{name: "one-of-two-fails", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Reasoning: "Two at once.", Calls: calls("read_file", `{"of":"missing"}`, "read_file", `{"of":"a"}`)}), words("One of two.")}},
+	{name: "awkward-result", turns: []fakeupstream.Step{say(fakeupstream.Say{Calls: calls("read_file", `{"of":"awkward"}`)}), words("Odd.")}},
+	{name: "large-result", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"large"}`, "now", `{}`)}), words("Much to read.")}},
+	{name: "picture-as-result", turns: []fakeupstream.Step{say(fakeupstream.Say{Calls: calls("read_file", `{"of":"picture"}`)}), words("Red.")}},
+	{name: "reasoning-in-every-round", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Reasoning: "First a.", Calls: calls("read_file", `{"of":"a"}`)}),
+		say(fakeupstream.Say{Reasoning: "Then b and c.", Calls: calls("read_file", `{"of":"b"}`, "read_file", `{"of":"c"}`)}),
+		say(fakeupstream.Say{Reasoning: "Write it.", Calls: calls("write_file", `{"of":"d","text":"x"}`)}),
+		say(fakeupstream.Say{Reasoning: "That is all.", Text: "Written."})}},
+	{name: "refusal-after-a-call", turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), say(fakeupstream.Say{Text: "I will not read that out.", Refused: true})}},
 
 	{name: "error-at-once", breaks: true, turns: []fakeupstream.Step{{Fault: fakeupstream.ServerError}}},
 	{name: "error-first", breaks: true, turns: []fakeupstream.Step{{Fault: fakeupstream.ErrorFirst}}},
 	{name: "error-midway", breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.ErrorMidway, 0)}},
 	{name: "error-after-a-call", breaks: true, turns: []fakeupstream.Step{
 		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), breaksOff(fakeupstream.ErrorMidway, 0)}},
+	{name: "error-in-the-third-round", breaks: true, turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Reasoning: "One.", Calls: calls("read_file", `{"of":"a"}`)}),
+		say(fakeupstream.Say{Calls: calls("now", `{}`, "read_file", `{"of":"b"}`)}), breaksOff(fakeupstream.ErrorMidway, 3)}},
+	{name: "no-end-after-a-call", breaks: true, turns: []fakeupstream.Step{
+		say(fakeupstream.Say{Calls: calls("read_file", `{"of":"a"}`)}), breaksOff(fakeupstream.CutBeforeUsage, 0)}},
 	{name: "garbage-midway", breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.Malformed, 0)}},
 	{name: "no-end", breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.CutBeforeUsage, 0)}},
 }
@@ -82,7 +115,7 @@ func plays(all map[string]scene) func(fakeupstream.Seen) fakeupstream.Step {
 		for i, turn := range all[seen.ID].turns {
 			if done == 0 {
 				for j, call := range seen.Done {
-					if want := resultOf(j, call.Call); !strings.Contains(call.Result, want) {
+					if want := resultOf(j, call.Call); !strings.Contains(unwrapped(call.Result), want.text) {
 						return fakeupstream.Step{Fault: fakeupstream.ServerError}
 					}
 				}
@@ -97,6 +130,19 @@ func plays(all map[string]scene) func(fakeupstream.Seen) fakeupstream.Step {
 		}
 		return fakeupstream.Step{Fault: fakeupstream.ServerError}
 	}
+}
+
+// unwrapped is the text of a result that came inside an object, as Gemini's do.
+func unwrapped(result string) string {
+	var object struct{ Output, Error *string }
+	if json.Unmarshal([]byte(result), &object) == nil {
+		for _, text := range []*string{object.Output, object.Error} {
+			if text != nil {
+				return *text
+			}
+		}
+	}
+	return result
 }
 
 // fiftyRounds is a session of fifty rounds of one to three calls, every third with

@@ -50,13 +50,25 @@ func stage(t *testing.T, all map[string]scene) (base string, http *http.Client, 
 	return serveGateway(t, configFile(t, entries...), nil), newClient(t), servers
 }
 
-// resultOf is what a client answers the n-th call of a conversation with.
-func resultOf(n int, call fakeupstream.Call) string {
+// resultOf is what a client answers the n-th call of a conversation with. What the call is
+// about can ask for a result that is awkward to carry.
+func resultOf(n int, call fakeupstream.Call) result {
 	var arguments struct{ Of string }
 	if err := json.Unmarshal([]byte(call.Arguments), &arguments); err != nil {
-		return err.Error()
+		return result{text: err.Error()}
 	}
-	return fmt.Sprintf("result %d of %s %s.", n, call.Name, arguments.Of)
+	r := result{text: fmt.Sprintf("result %d of %s %s.", n, call.Name, arguments.Of)}
+	switch arguments.Of {
+	case "missing":
+		r.failed = true
+	case "picture":
+		r.picture = true
+	case "awkward":
+		r.text += awkward
+	case "large":
+		r.text += strings.Repeat("line of a large file\n", 4000)
+	}
+	return r
 }
 
 // Every stream that a client gets keeps to the grammar of its format and says what the
@@ -68,7 +80,7 @@ func TestTranscripts(t *testing.T) {
 		byName[s.name] = s
 	}
 	base, web, _ := stage(t, byName)
-	var transcripts, streams, cuts atomic.Int64
+	var transcripts, loops, streams, cuts atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for _, c := range transcriptClients {
 			for _, p := range transcriptProviders {
@@ -78,6 +90,9 @@ func TestTranscripts(t *testing.T) {
 						tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: s}
 						tr.play()
 						transcripts.Add(1)
+						if tr.looped && c.name != generateClient.name {
+							loops.Add(1)
+						}
 						streams.Add(int64(tr.streams))
 						cuts.Add(int64(tr.cuts))
 					}
@@ -85,9 +100,10 @@ func TestTranscripts(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d transcripts, %d streams, cut at %d events", transcripts.Load(), streams.Load(), cuts.Load())
-	if transcripts.Load() < 200 {
-		t.Errorf("%d transcripts are too few", transcripts.Load())
+	t.Logf("%d transcripts, %d of Chat, Messages and Responses with a tool loop; %d streams, cut at %d events",
+		transcripts.Load(), loops.Load(), streams.Load(), cuts.Load())
+	if loops.Load() < 200 {
+		t.Errorf("%d transcripts with a tool loop are too few", loops.Load())
 	}
 }
 
@@ -158,6 +174,7 @@ type transcript struct {
 	uncut   bool // its streams are like those that other transcripts cut
 
 	streams, cuts int
+	looped        bool // results went back, and brought an answer
 }
 
 func (tr *transcript) errorf(format string, args ...any) {
@@ -171,13 +188,15 @@ func (tr *transcript) play() {
 	for i, want := range tr.scene.turns {
 		if tr.scene.breaks && i == len(tr.scene.turns)-1 {
 			tr.breaks()
+			tr.looped = made > 0
 			return
 		}
 		got, ok := tr.turn(want.Say)
 		if !ok {
 			return
 		}
-		var results []string
+		tr.looped = made > 0
+		var results []result
 		for _, c := range got.calls {
 			results = append(results, resultOf(made, fakeupstream.Call{Name: c.Name, Arguments: c.Arguments}))
 			made++

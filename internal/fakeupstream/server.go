@@ -178,7 +178,7 @@ func chat(s *Server, w http.ResponseWriter, r *http.Request) {
 	}
 	p := &play{server: s, w: w, r: r, talk: talk, bill: Bill{Number: number}}
 	if talk != nil {
-		p.bill.Model, p.bill.ID = talk.model, markedID(talk.question)
+		p.bill.Model, p.bill.ID = talk.model, talk.id()
 	}
 	p.begin()
 	defer p.end()

@@ -141,6 +141,19 @@ func question(turns []turn) string {
 	return strings.Join(words, " ")
 }
 
+// id is the one that the user gave the conversation last: a turn may follow it that has
+// no words, as where the picture that a tool gave comes in a turn of the user.
+func (t *talk) id() string {
+	for i := len(t.turns) - 1; i >= 0; i-- {
+		if t.turns[i].role == user {
+			if id := markedID(t.turns[i].text); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
 // results are those after the last assistant turn, in order, each with its tool's name.
 func (t *talk) results() []turn {
 	var found []turn
