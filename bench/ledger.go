@@ -93,6 +93,9 @@ var benchModels = [][2]string{{"deepseek", "deepseek-flash"}, {"deepseek", "deep
 func rowAt(i, n int, begin time.Time) gateway.Entry {
 	random := rand.New(rand.NewPCG(uint64(i), 7))
 	model, key := benchModels[random.IntN(len(benchModels))], random.IntN(manyKeys)
+	if i%10 == 0 {
+		key = i / 1000 % manyKeys // a run is one key's
+	}
 	e := gateway.Entry{Request: fmt.Sprintf("0193-%012d", i), Attempt: 1, Key: fmt.Sprintf("key_%02d", key), Team: fmt.Sprintf("team_%d", key%manyTeams), Op: "chat",
 		Role: gateway.Primary, Provider: model[0], Model: model[1], Asked: "auto", Begun: begin.Add(time.Duration(float64(spanOfRows) * float64(i) / float64(n))),
 		FirstContent: 400 * time.Millisecond, Took: 2 * time.Second, Outcome: "ok", Status: 200, Finish: "stop", Winner: true, Stream: true,

@@ -56,7 +56,7 @@ func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch) (doubled int,
 			sums[at] = sums[at].plus(money{spent: c.Cost, unsure: c.Unsure})
 		}
 	}
-	return doubled, errors.Join(f.write(ctx, tx.StmtContext(ctx, s.roll)), charge(ctx, tx, sums), state(ctx, tx, b))
+	return doubled, errors.Join(f.write(ctx, tx, tx.StmtContext(ctx, s.roll)), charge(ctx, tx, sums), state(ctx, tx, b))
 }
 
 const addCharge = `INSERT INTO charges VALUES (?,?,?,?)

@@ -61,6 +61,23 @@ func (s *sums) add(e *gateway.Entry) {
 	}
 }
 
+// plus adds other sums.
+func (s *sums) plus(o *sums) {
+	s.attempts += o.attempts
+	s.requests += o.requests
+	s.prompt += o.prompt
+	s.cached += o.cached
+	s.output += o.output
+	s.cost += o.cost
+	s.estimated += o.estimated
+	s.unpriced += o.unpriced
+}
+
+// list is the sums in the order of the table.
+func (s *sums) list() [8]int64 {
+	return [8]int64{s.attempts, s.requests, s.prompt, s.cached, s.output, s.cost, s.estimated, s.unpriced}
+}
+
 // start is the first unix hour of the hour, day or month that a time is in.
 func (g grain) start(t time.Time) int64 {
 	switch g {
@@ -88,13 +105,20 @@ ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts, requests = re
  prompt = prompt + excluded.prompt, cached = cached + excluded.cached, output = output + excluded.output,
  cost = cost + excluded.cost, estimated = estimated + excluded.estimated, unpriced = unpriced + excluded.unpriced`
 
-// write adds the sums to the cells, in the order of the table so that pages are visited once.
-func (f fold) write(ctx context.Context, add *sql.Stmt) error {
+// inOrder is the cells in the order of the table.
+func (f fold) inOrder() []cell {
 	order := make([]cell, 0, len(f.cells))
 	for c := range f.cells {
 		order = append(order, c)
 	}
 	slices.SortFunc(order, compareCells)
+	return order
+}
+
+// write adds the sums to the cells, in the order of the table so that pages are visited
+// once, and to the packs of what is packed.
+func (f fold) write(ctx context.Context, tx *sql.Tx, add *sql.Stmt) error {
+	order := f.inOrder()
 	for _, c := range order {
 		s := f.cells[c]
 		if _, err := add.ExecContext(ctx, c.scope, c.grain, c.at, c.key, c.who, c.provider, c.model,
@@ -102,7 +126,7 @@ func (f fold) write(ctx context.Context, add *sql.Stmt) error {
 			return err
 		}
 	}
-	return nil
+	return f.packLate(ctx, tx, order)
 }
 
 func compareCells(a, b cell) int {

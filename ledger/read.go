@@ -29,27 +29,37 @@ func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.Spen
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger: %w", err)
 	}
+	var out []gateway.SpendLine
+	if q.Key == "" && q.Run == "" {
+		out, err = tallied(ctx, tx, q, done)
+	} else {
+		out, err = summedUp(ctx, tx, q, done)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return out, nil
+}
+
+// summedUp reads cells of a key or a run: they have an index, and are few.
+func summedUp(ctx context.Context, tx *sql.Tx, q gateway.SpendQuery, done summed) (out []gateway.SpendLine, err error) {
 	query, args, err := spendSQL(q, done)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("reading the ledger: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
-	var out []gateway.SpendLine
 	for rows.Next() {
 		line, err := scanLine(rows, q.By)
 		if err != nil {
-			return nil, fmt.Errorf("reading the ledger: %w", err)
+			return nil, err
 		}
 		out = append(out, line)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading the ledger: %w", err)
-	}
-	return out, nil
+	return out, rows.Err()
 }
 
 // CheckSpend is the error that Spend would have for a query, without any books.

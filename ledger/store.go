@@ -31,7 +31,16 @@ var third string
 //go:embed schema_4.sql
 var fourth string
 
-var migrations = []string{first, second, third, fourth}
+//go:embed schema_5.sql
+var fifth string
+
+var migrations = []migration{{sql: first}, {sql: second}, {sql: third}, {sql: fourth}, {sql: fifth, then: packAll}}
+
+// migration is one step; then, if any, does in the same transaction what SQL cannot.
+type migration struct {
+	sql  string
+	then func(context.Context, *sql.Tx) error
+}
 
 // Options of a Store. The zero value is durable against a killed process.
 type Options struct {
@@ -148,7 +157,10 @@ func (s *Store) migrate() error {
 		if err != nil {
 			return fmt.Errorf("migrating the ledger: %w", err)
 		}
-		_, err = tx.Exec(migrations[version] + fmt.Sprintf(";PRAGMA user_version = %d;", version+1))
+		_, err = tx.Exec(migrations[version].sql + fmt.Sprintf(";PRAGMA user_version = %d;", version+1))
+		if then := migrations[version].then; err == nil && then != nil {
+			err = then(context.Background(), tx)
+		}
 		if err := errors.Join(err, end(tx, err)); err != nil {
 			return fmt.Errorf("migrating the ledger to version %d: %w", version+1, err)
 		}

@@ -3,14 +3,16 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"gateway"
 )
 
 // summed says how far days and months have their sums: those before these hours. A row
 // of an earlier time is added to its day and month itself; one of a later time will be
-// in them when they are over.
-type summed struct{ day, month int64 }
+// in them when they are over. Hours have their sums at once, and are packed when they
+// are over.
+type summed struct{ day, month, hour int64 }
 
 // has says whether the day or month at an hour has its sum. Hours always have.
 func (s summed) has(g grain, at int64) bool {
@@ -21,6 +23,14 @@ func (s summed) has(g grain, at int64) bool {
 		return at < s.month
 	}
 	return true
+}
+
+// packed says whether the cells at an hour are packed.
+func (s summed) packed(g grain, at int64) bool {
+	if g == byHour {
+		return at < s.hour
+	}
+	return s.has(g, at)
 }
 
 // until is the hour up to which there are sums of a grain.
@@ -35,7 +45,7 @@ func (s summed) until(g grain, otherwise int64) int64 {
 }
 
 func readSummed(ctx context.Context, tx *sql.Tx) (s summed, err error) {
-	err = tx.QueryRowContext(ctx, "SELECT day, month FROM summed").Scan(&s.day, &s.month)
+	err = tx.QueryRowContext(ctx, "SELECT day, month, hour FROM summed").Scan(&s.day, &s.month, &s.hour)
 	return s, err
 }
 
@@ -50,8 +60,12 @@ const (
  output = excluded.output, cost = excluded.cost, estimated = excluded.estimated, unpriced = excluded.unpriced`
 )
 
+// lateness is how long after its end an hour, day or month counts as over: rows are
+// booked when their attempts end, and are put down at their begin.
+const lateness = 15 * time.Minute
+
 // sumUp makes the sums of the days and months that are over by the newest of some rows,
-// before those are added.
+// before those are added, and packs what is over.
 func sumUp(ctx context.Context, tx *sql.Tx, rows []Booking) (summed, error) {
 	s, err := readSummed(ctx, tx)
 	if err != nil || len(rows) == 0 {
@@ -63,7 +77,8 @@ func sumUp(ctx context.Context, tx *sql.Tx, rows []Booking) (summed, error) {
 			newest = t
 		}
 	}
-	next := summed{max(s.day, byDay.start(newest)), max(s.month, byMonth.start(newest))}
+	newest = newest.Add(-lateness)
+	next := summed{max(s.day, byDay.start(newest)), max(s.month, byMonth.start(newest)), max(s.hour, byHour.start(newest))}
 	if next == s {
 		return s, nil
 	}
@@ -75,7 +90,10 @@ func sumUp(ctx context.Context, tx *sql.Tx, rows []Booking) (summed, error) {
 			return s, err
 		}
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE summed SET day = ?, month = ?", next.day, next.month)
+	if err := pack(ctx, tx, s, next); err != nil {
+		return s, err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE summed SET day = ?, month = ?, hour = ?", next.day, next.month, next.hour)
 	return next, err
 }
 

@@ -17,6 +17,7 @@ type Verdict struct {
 	Billed   int64 // rows whose cost the provider named itself
 	Unnamed  int64 // rows of before price lists were kept: their cost is taken as it is
 	Cells    int64
+	Packs    int64
 	Wrong    []string // what does not agree, the first hundred
 	More     int64    // how many more there are
 }
@@ -49,13 +50,13 @@ func (s *Store) Verify(ctx context.Context) (v Verdict, err error) {
 	if err != nil {
 		return v, fmt.Errorf("verifying the ledger: %w", err)
 	}
-	c := checker{ctx: ctx, tx: tx, verdict: &v, fold: newFold(done)}
+	c := checker{ctx: ctx, tx: tx, verdict: &v, fold: newFold(done), packs: packChecker{ctx: ctx, tx: tx, verdict: &v, done: done}}
 	err = each(ctx, tx, func(e *gateway.Entry) error {
 		v.Rows++
 		v.reprice(e, tariffs)
 		return c.add(e)
 	}, "SELECT "+rowColumns+" FROM attempts ORDER BY begun")
-	if err = errors.Join(err, c.close(), c.rest()); err != nil {
+	if err = errors.Join(err, c.close(), c.rest(), c.packs.rest()); err != nil {
 		return v, fmt.Errorf("verifying the ledger: %w", err)
 	}
 	return v, nil
@@ -90,6 +91,7 @@ type checker struct {
 	fold    fold
 	month   int64
 	months  []int64 // that were compared
+	packs   packChecker
 }
 
 func (c *checker) add(e *gateway.Entry) error {
@@ -145,7 +147,7 @@ func (c *checker) rest() error {
 
 // cells compares cells of the books with the fold, and takes them out of it.
 func (c *checker) cells(where string, args ...any) error {
-	rows, err := c.tx.QueryContext(c.ctx, "SELECT * FROM cells "+where, args...)
+	rows, err := c.tx.QueryContext(c.ctx, "SELECT * FROM cells "+where+" ORDER BY scope, grain, at, key, who, provider, model", args...)
 	if err != nil {
 		return err
 	}
@@ -158,6 +160,9 @@ func (c *checker) cells(where string, args ...any) error {
 			return err
 		}
 		c.verdict.Cells++
+		if err := c.packs.cell(at, &has); err != nil {
+			return err
+		}
 		switch want := c.fold.cells[at]; {
 		case want == nil:
 			c.verdict.wrong("sum without its rows: %s", at)
@@ -167,6 +172,7 @@ func (c *checker) cells(where string, args ...any) error {
 		}
 		delete(c.fold.cells, at)
 	}
+	c.packs.end()
 	return rows.Err()
 }
 

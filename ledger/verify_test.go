@@ -41,6 +41,11 @@ func TestVerifyFindsWhatWasTampered(t *testing.T) {
 		{"UPDATE tariffs SET prices = replace(prices, '150000', '150001')", "which is not kept"},
 		{"DELETE FROM tariffs", "which is not kept"},
 		{"DELETE FROM attempts WHERE request = 'a'", "not that of its rows"},
+		{"DELETE FROM packs WHERE scope = 1 AND grain = 1", `sum that is not packed: 2026-11-24 deepseek/deepseek-flash key "k1" team red`},
+		{"UPDATE packs SET grain = 2, at = 0 WHERE scope = 2 AND grain = 0", "packs of sums, of which"},
+		{"UPDATE packs SET cells = x'02' WHERE scope = 0", "a pack of sums is damaged: 2026-11-24T09:00Z"},
+		{"UPDATE packs SET cells = (SELECT cells FROM packs WHERE scope = 3 AND grain = 0) WHERE scope = 1 AND grain = 0", "packed sum without its sum: "},
+		{"INSERT INTO packs SELECT scope, grain, at, 9, cells FROM packs WHERE scope = 0 AND grain = 2", "packed sum that is not the sum: 2026-11"},
 	} {
 		s := openStore(t, t.TempDir())
 		old := priced(t, s, "a", list())
