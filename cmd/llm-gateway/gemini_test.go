@@ -96,7 +96,7 @@ func generateCounted(ctx context.Context, client *genai.Client, model string, co
 
 // The loop of Google's SDK gives what that of Chat Completions gives.
 func TestGeminiLoopIsTheSameThroughEveryKind(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	for _, name := range names {
 		model := name + "/" + name + "-model"

@@ -10,8 +10,8 @@ import (
 	"gateway/internal/fakeupstream"
 )
 
-// fiveKinds are one simulated provider of each, as entries of a providers.json.
-func fiveKinds(t *testing.T) (config string, names []string) {
+// allKinds are one simulated provider of each, as entries of a providers.json.
+func allKinds(t *testing.T) (config string, names []string) {
 	t.Helper()
 	var entries []entry
 	for i, one := range []struct {
@@ -21,6 +21,7 @@ func fiveKinds(t *testing.T) (config string, names []string) {
 	}{
 		{fakeupstream.OpenAI, "openai_compatible", "/v1"}, {fakeupstream.DeepSeek, "openai_compatible", ""},
 		{fakeupstream.Anthropic, "anthropic", "/v1"}, {fakeupstream.Gemini, "gemini", "/v1beta"}, {fakeupstream.Ollama, "ollama", ""},
+		{fakeupstream.OpenAIResponses, "openai_responses", "/v1"},
 	} {
 		server, err := fakeupstream.Start(fakeupstream.Config{Kind: one.kind, AlwaysTools: true})
 		if err != nil {
@@ -44,7 +45,7 @@ func fiveKinds(t *testing.T) (config string, names []string) {
 
 // The same agent gets the same answers, whoever is behind the gateway.
 func TestToolLoopIsTheSameThroughEveryKind(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	var want string
 	for _, name := range names {
@@ -77,7 +78,7 @@ func TestNpmSDK(t *testing.T) {
 	if folder == "" {
 		t.Skip("GATEWAY_NPM_SDK is not set: .ci/run installs the SDK and sets it")
 	}
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	want := ""
 	for _, name := range names {

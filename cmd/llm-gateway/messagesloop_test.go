@@ -79,7 +79,7 @@ func message(ctx context.Context, client *anthropic.Client, params anthropic.Mes
 
 // The same agent gets the same answers through Messages, whoever is behind the gateway.
 func TestMessagesLoopIsTheSameThroughEveryKind(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	want := ""
 	for _, name := range names {

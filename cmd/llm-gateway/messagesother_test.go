@@ -12,7 +12,7 @@ import (
 
 // Counting tokens asks a provider that can count, and marks an estimate as one.
 func TestCountTokensThroughEveryKind(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	client := anthropic.NewClient(option.WithBaseURL(base), option.WithAPIKey("none"), option.WithMaxRetries(0), option.WithHTTPClient(newClient(t)))
 	for _, name := range names {
@@ -42,7 +42,7 @@ func TestCountTokensThroughEveryKind(t *testing.T) {
 
 // Anthropic's SDK reads the list of models page by page and asks for one.
 func TestModelsForAnthropicsSDK(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	client := anthropic.NewClient(option.WithBaseURL(base), option.WithAPIKey("none"), option.WithMaxRetries(0), option.WithHTTPClient(newClient(t)))
 	pages := client.Models.ListAutoPaging(t.Context(), anthropic.ModelListParams{Limit: anthropic.Int(2)})
@@ -70,7 +70,7 @@ func TestModelsForAnthropicsSDK(t *testing.T) {
 // A tool that runs at Anthropic goes there, wherever the cheapest provider is, and is
 // refused in words where none can be asked.
 func TestServerToolsGoToTheirMaker(t *testing.T) {
-	config, _ := fiveKinds(t)
+	config, _ := allKinds(t)
 	base := serveGateway(t, config, nil)
 	client := anthropic.NewClient(option.WithBaseURL(base), option.WithAPIKey("none"), option.WithMaxRetries(0), option.WithHTTPClient(newClient(t)))
 	ask := func(model string) (*anthropic.Message, *http.Response, error) {

@@ -88,7 +88,7 @@ func respond(ctx context.Context, client *openai.Client, params responses.Respon
 
 // The loop of the Responses API gives what that of Chat Completions gives.
 func TestResponsesLoopIsTheSameThroughEveryKind(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	for _, name := range names {
 		model := name + "/" + name + "-model"
@@ -114,7 +114,7 @@ func TestResponsesLoopIsTheSameThroughEveryKind(t *testing.T) {
 }
 
 func TestResponsesInputTokensAreCounted(t *testing.T) {
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	client := openai.NewClient(option.WithBaseURL(serveGateway(t, config, nil)+"/v1"), option.WithAPIKey("none"), option.WithMaxRetries(0))
 	for _, name := range names {
 		got, err := client.Responses.InputTokens.Count(t.Context(), responses.InputTokenCountParams{

@@ -23,7 +23,7 @@ func TestSDKs(t *testing.T) {
 	if packages == "" {
 		t.Skip("GATEWAY_AGENTS is not set: .ci/run installs the SDKs and sets it")
 	}
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	base := serveGateway(t, config, nil)
 	var models []string
 	for _, name := range names {
@@ -72,7 +72,7 @@ func TestReadmeSDKs(t *testing.T) {
 	if packages == "" {
 		t.Skip("GATEWAY_AGENTS is not set: .ci/run installs the SDKs and sets it")
 	}
-	config, names := fiveKinds(t)
+	config, names := allKinds(t)
 	j := job{packages: packages, base: serveGateway(t, config, nil), told: toldInReadme(t)}
 	for _, sdk := range []string{"OpenAI's SDK", "Anthropic's SDK", "Google's SDK"} {
 		for _, name := range names {

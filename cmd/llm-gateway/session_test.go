@@ -85,6 +85,7 @@ var (
 	// In Messages a signature behind the last text is left out, since Claude Code takes the
 	// last block for the answer: the gateway that streamed it remembers it by the text.
 	geminiCalls   = regexp.MustCompile(`"thoughtSignature":"([^"]+)","functionCall"`)
+	openAIState   = regexp.MustCompile(`"encrypted_content":"([^"]+)"`)
 	deepSeekState = regexp.MustCompile(`"reasoning_content":("(?:[^"\\]|\\.)*")`)
 )
 
@@ -93,11 +94,9 @@ func stateOf(t *testing.T, kind fakeupstream.Kind, gemini *regexp.Regexp, answer
 	t.Helper()
 	var out []string
 	switch kind {
-	case fakeupstream.Anthropic, fakeupstream.Gemini:
-		re := anthropicState
-		if kind == fakeupstream.Gemini {
-			re = gemini
-		}
+	case fakeupstream.Anthropic, fakeupstream.Gemini, fakeupstream.OpenAIResponses:
+		re := map[fakeupstream.Kind]*regexp.Regexp{
+			fakeupstream.Anthropic: anthropicState, fakeupstream.Gemini: gemini, fakeupstream.OpenAIResponses: openAIState}[kind]
 		for _, m := range re.FindAllStringSubmatch(answer, -1) {
 			out = append(out, m[1])
 		}
@@ -174,6 +173,7 @@ func TestSessionsOfFiftyTurns(t *testing.T) {
 			{fakeupstream.Anthropic, "anthropic", "/v1", "claude-opus-4-7", true},
 			{fakeupstream.Gemini, "gemini", "/v1beta", "gemini-3.8-flash", true},
 			{fakeupstream.Ollama, "ollama", "", "qwen3", false},
+			{fakeupstream.OpenAIResponses, "openai_responses", "/v1", "gpt-6-luna", true},
 		} {
 			t.Run(format.name+"/"+one.kind.String(), func(t *testing.T) {
 				t.Parallel()

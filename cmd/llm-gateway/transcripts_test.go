@@ -27,6 +27,7 @@ var transcriptProviders = []struct {
 	{fakeupstream.Anthropic, "anthropic", "claude-sonnet-4-6", nil},
 	{fakeupstream.Gemini, "gemini", "gemini-3.1-flash-lite", nil},
 	{fakeupstream.Ollama, "ollama", "qwen3", nil},
+	{fakeupstream.OpenAIResponses, "openai_responses", "gpt-6-luna", nil},
 }
 
 var transcriptClients = []client{chatClient, messagesClient, responsesClient, generateClient}
@@ -233,8 +234,8 @@ func (tr *transcript) turn(want *fakeupstream.Say) (got heard, ok bool) {
 			return got, false
 		}
 	}
-	// OpenAI hides it, and Gemini shows it on demand, for which chat has no word.
-	hidden := strings.HasPrefix(tr.model, "openai/") || strings.HasPrefix(tr.model, "gemini/") && tr.client.name == "chat"
+	// OpenAI hides it, but for the summary that its own API can give, and Gemini shows it on demand, for which chat has no word.
+	hidden := strings.HasPrefix(tr.model, "openai/") || strings.HasPrefix(tr.model, "openai_responses/") && tr.client.name != "responses" || strings.HasPrefix(tr.model, "gemini/") && tr.client.name == "chat"
 	if want.Reasoning != got.thought && !hidden {
 		tr.errorf("thought is %q, want %q:\n%s", got.thought, want.Reasoning, body)
 	}

@@ -26,11 +26,12 @@ const (
 	Ollama
 	Anthropic
 	Gemini
+	OpenAIResponses
 )
 
 // String gives the name that providers.json uses for the kind.
 func (k Kind) String() string {
-	names := [...]string{"openai", "deepseek", "ollama", "anthropic", "gemini"}
+	names := [...]string{"openai", "deepseek", "ollama", "anthropic", "gemini", "openai_responses"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -20,7 +20,7 @@ func TestProperRequestsAreAccepted(t *testing.T) {
 	kinds := map[string]Kind{"openai": OpenAI, "deepseek": DeepSeek, "ollama": Ollama, "anthropic": Anthropic,
 		"anthropic-no-sampling": Anthropic, "gemini": Gemini}
 	paths := map[Kind]string{OpenAI: "/v1/chat/completions", DeepSeek: "/chat/completions", Ollama: "/api/chat",
-		Anthropic: "/v1/messages", Gemini: "/v1beta/models/gemini-3.8-flash:generateContent"}
+		Anthropic: "/v1/messages", OpenAIResponses: "/v1/responses", Gemini: "/v1beta/models/gemini-3.8-flash:generateContent"}
 	for _, file := range files {
 		name := strings.Split(filepath.Base(file), ".")[2]
 		kind, known := kinds[name]
@@ -59,7 +59,7 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	paths := map[Kind]string{OpenAI: "/v1/chat/completions", DeepSeek: "/chat/completions", Ollama: "/api/chat",
-		Anthropic: "/v1/messages", Gemini: "/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse"}
+		Anthropic: "/v1/messages", OpenAIResponses: "/v1/responses", Gemini: "/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse"}
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
 		s, err := New(Config{Kind: Kind(kind)})
 		if err != nil {

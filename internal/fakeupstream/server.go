@@ -79,7 +79,7 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 // Base is the address as providers.json wants it for the kind.
 func (s *Server) Base() string {
 	switch s.config.Kind {
-	case OpenAI:
+	case OpenAI, OpenAIResponses:
 		return s.URL() + "/v1"
 	case Gemini:
 		return s.URL() + "/v1beta"

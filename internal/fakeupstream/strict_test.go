@@ -35,6 +35,22 @@ func TestWhatTheProviderRefusesIsRefused(t *testing.T) {
 		{OpenAI, "", `{"model":"m","tool_choice":"required",` + hi + `}`, 400, "tool_choice"},
 		{OpenAI, "", `{"model":"m","messages":[{"role":"tool","tool_call_id":"x","content":"y"}]}`, 400, "must follow"},
 		{OpenAI, "", `{"messages":[]}`, 400, "model"},
+		{OpenAIResponses, "", `{"model":"gpt-6-luna","input":"hi","max_output_tokens":50}`, 200, ""},
+		{OpenAIResponses, "", `{"model":"gpt-6-luna","input":"hi","max_tokens":50}`, 400, "max_tokens"},
+		{OpenAIResponses, "", `{"model":"gpt-6-luna","input":"hi","temperature":0.2}`, 400, "temperature"},
+		{OpenAIResponses, "", `{"model":"gpt-4.1","input":"hi","temperature":0.2}`, 200, ""},
+		{OpenAIResponses, "", `{"model":"gpt-4.1","input":"hi","reasoning":{"effort":"low"}}`, 400, "reasoning.effort"},
+		{OpenAIResponses, "", `{"model":"gpt-4.1","input":"hi","include":["reasoning.encrypted_content"]}`, 400, "Encrypted"},
+		{OpenAIResponses, "", `{"model":"m","input":"hi","previous_response_id":"resp_1"}`, 400, "not found"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}`, 400, "input_text"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"role":"assistant","content":[{"type":"input_text","text":"hi"}]}]}`, 400, "output_text"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"type":"function_call_output","call_id":"a","output":"x"}]}`, 400, "must follow"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"role":"user","content":"a"},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"}]}`, 400, "have none: a"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"role":"user","content":"a"},{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"x"},{"role":"user","content":"b"}]}`, 400, "required following item"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"role":"user","content":"a"},{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"x"},{"role":"assistant","content":"b"}]}`, 400, "verified"},
+		{OpenAIResponses, "", `{"model":"m","input":[{"role":"user","content":"a"},{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"` + encrypted("m", "rs_1") + `"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}]}`, 200, ""},
+		{OpenAIResponses, "", `{"model":"m","input":"hi","tools":[{"type":"function","function":{"name":"f"}}]}`, 400, "proper name"},
+		{OpenAIResponses, "", `{"model":"m","input":"hi","text":{"format":{"type":"json_object"}}}`, 400, "json"},
 		{DeepSeek, "", `{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}]}`, 400, "reasoning_content"},
 		{DeepSeek, "", `{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","reasoning_content":""},{"role":"user","content":"c"}]}`, 200, ""},
 		{DeepSeek, "", `{"model":"m","thinking":{"type":"disabled"},"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}]}`, 200, ""},
@@ -67,7 +83,7 @@ func TestWhatTheProviderRefusesIsRefused(t *testing.T) {
 	} {
 		s := start(t, Config{Kind: c.kind})
 		path := map[Kind]string{OpenAI: "/v1/chat/completions", DeepSeek: "/chat/completions", Ollama: "/api/chat",
-			Anthropic: "/v1/messages", Gemini: "/v1beta/models/" + c.path + ":generateContent"}[c.kind]
+			Anthropic: "/v1/messages", OpenAIResponses: "/v1/responses", Gemini: "/v1beta/models/" + c.path + ":generateContent"}[c.kind]
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+path, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +97,7 @@ func TestWhatTheProviderRefusesIsRefused(t *testing.T) {
 }
 
 func TestKeysAreLookedAt(t *testing.T) {
-	for kind, header := range map[Kind]string{OpenAI: "Authorization", DeepSeek: "Authorization", Ollama: "Authorization",
+	for kind, header := range map[Kind]string{OpenAI: "Authorization", OpenAIResponses: "Authorization", DeepSeek: "Authorization", Ollama: "Authorization",
 		Anthropic: "X-Api-Key", Gemini: "X-Goog-Api-Key"} {
 		s := start(t, Config{Kind: kind, Key: "k"})
 		path := map[Kind]string{Ollama: "/api/tags", Gemini: "/v1beta/models"}[kind]

@@ -22,6 +22,7 @@ type talk struct {
 	includeUsage bool
 	thinking     bool
 	showThoughts bool // where they are shown on demand only
+	encrypts     bool // thoughts go out encrypted, to be handed back
 	maxTokens    int  // 0: no limit
 
 	turns      []turn

@@ -36,7 +36,7 @@ type wire interface {
 	adjust(no refusal) refusal
 }
 
-var wires = map[Kind]wire{OpenAI: openAI{}, DeepSeek: deepSeek{}, Ollama: ollama{}, Anthropic: anthropic{}, Gemini: gemini{}}
+var wires = map[Kind]wire{OpenAI: openAI{}, DeepSeek: deepSeek{}, Ollama: ollama{}, Anthropic: anthropic{}, Gemini: gemini{}, OpenAIResponses: openAIResponses{}}
 
 // frame is a part of a streamed answer that is written at once.
 type frame struct {
