@@ -42,9 +42,9 @@ func (r *router) Receive(c actor.Context) {
 	case departed:
 		r.step(m.attempt.job, route.Event{Kind: route.Left, Attempt: m.attempt.n, Probe: m.probe})
 	case content:
-		r.step(m.attempt.job, route.Event{Kind: route.Content, Attempt: m.attempt.n})
+		r.step(m.attempt.job, route.Event{Kind: route.Content, Attempt: m.attempt.n, After: m.attempt.first})
 	case whole:
-		r.step(m.attempt.job, route.Event{Kind: route.Whole, Attempt: m.attempt.n})
+		r.step(m.attempt.job, route.Event{Kind: route.Whole, Attempt: m.attempt.n, After: m.attempt.first})
 	case failed:
 		r.forget(m.attempt)
 		r.step(m.attempt.job, route.Event{Kind: route.Failed, Attempt: m.attempt.n, Err: m.err})
@@ -121,8 +121,10 @@ func (r *router) after(j *job, now time.Time) {
 	r.arm(now)
 }
 
-// abort ends a request whose walk panicked.
+// abort ends a request whose walk panicked. What it counted is given back first: nobody
+// else will.
 func (r *router) abort(j *job) {
+	j.walk.Abort()
 	r.timetable.set(j, time.Time{})
 	delete(r.jobs, j)
 	for _, a := range j.out {
@@ -204,7 +206,7 @@ func (r *router) tick() {
 	held := now.Sub(r.armed)
 	if !r.forgiven && !r.armed.IsZero() && held >= heldUp {
 		r.forgiven = true
-		r.forgive(held)
+		r.forgive(held, now)
 		r.armed = now.Add(heldUp) // what lies unread comes first
 		r.timer.Reset(heldUp)
 		return
@@ -224,9 +226,9 @@ const heldUp = 5 * time.Millisecond
 // used of theirs. What they sent meanwhile may lie unread, and on a machine that stands
 // still every one of them looks slow at once: calls would be moved, raced and given up
 // for nothing, and make the machine's trouble worse.
-func (r *router) forgive(held time.Duration) {
+func (r *router) forgive(held time.Duration, now time.Time) {
 	for j := range r.jobs {
-		j.walk.Delay(held)
+		j.walk.Delay(held, now)
 		r.timetable.set(j, j.walk.Wake())
 	}
 }

@@ -92,17 +92,22 @@ func (w *Walk) open(i int) bool {
 // Otherwise it looks again later: those that wait longest get the next token.
 func (w *Walk) hedge(i int, now time.Time) {
 	f := &w.flying[i]
-	waited := now.Sub(f.start)
+	waited := f.waited(now)
 	f.hedgeAt = time.Time{}
 	if w.hedges >= w.rules.MaxHedges || f.content || w.sent > len(w.cands) {
 		return
 	}
 	target, ok := w.hedgeTarget(f.cand, now)
-	free := f.probe // the call that tests a sick model never makes its caller pay for the test
-	if ok && (free || w.fleet.spend(w.hedgeCost(f.cand, target), waited, f.delay)) {
-		w.hedges++
-		w.start(target, gateway.Hedge, now)
-		return
+	if ok {
+		paid := price{}
+		if !f.probe { // the call that tests a sick model never makes its caller pay for the test
+			paid, ok = w.fleet.spend(w.hedgeCost(f.cand, target), waited, f.delay)
+		}
+		if ok {
+			w.hedges++
+			w.start(target, gateway.Hedge, now).paid = paid
+			return
+		}
 	}
 	if now.Sub(w.begun) < w.fleet.Times.HedgeGiveUp {
 		f.hedgeAt = now.Add(max(w.fleet.Times.HedgeLeast, f.delay/2))
@@ -147,24 +152,27 @@ func (w *Walk) hedgeCost(late, target int) float64 {
 	return max(0, cost)
 }
 
+// price is what a race took from the buckets: one hedge, and its expected extra money.
+type price struct{ hedges, money float64 }
+
 // spend takes a hedge from both buckets. The last fifth of the hedges is for calls
 // that have waited 1.4 times the delay; the money may be overdrawn by one that has
 // waited 1.9 times. One that is forced at once has waited for nothing.
-func (f *Fleet) spend(cost float64, waited, delay time.Duration) bool {
+func (f *Fleet) spend(cost float64, waited, delay time.Duration) (price, bool) {
 	need := 1.0
 	if waited*10 <= delay*14 {
 		need += 0.2 * f.Times.HedgeBurst
 	}
 	if f.hedges < need || cost > f.money && waited*10 <= delay*19 {
-		return false
+		return price{}, false
 	}
 	f.hedges--
 	f.money -= cost
-	return true
+	return price{1, cost}, true
 }
 
-// refusedHedge gives a hedge back that did not leave.
-func (f *Fleet) refusedHedge(cost float64) {
-	f.hedges = min(f.hedges+1, f.Times.HedgeBurst)
-	f.money += cost
+// refund gives back what a race paid that did not leave.
+func (f *Fleet) refund(p price) {
+	f.hedges = min(f.hedges+p.hedges, f.Times.HedgeBurst)
+	f.money += p.money
 }

@@ -12,7 +12,7 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 	if i < 0 {
 		return
 	}
-	f := w.land(i, now)
+	f := w.land(i)
 	if racing := f.role == gateway.Hedge || f.role == gateway.Moved; racing && gateway.KindOf(ev.Err) == gateway.BudgetExceeded {
 		// There was no room for two at once; for this one alone there may be.
 		w.state[f.cand] = dropped
@@ -25,7 +25,7 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 	}
 	if f.role == gateway.Hedge {
 		w.hedges--
-		w.fleet.refusedHedge(w.hedgeCost(0, f.cand))
+		w.fleet.refund(f.paid)
 		if len(w.flying) > 0 {
 			return // the late attempt is still out; its next look comes with its own time
 		}
@@ -83,10 +83,10 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 	if i < 0 {
 		return
 	}
-	took := now.Sub(w.flying[i].start)
+	took := w.flying[i].waited(now)
 	f := w.flying[i]
 	w.blame(&w.flying[i], ev.Err, now)
-	w.land(i, now)
+	w.land(i)
 	w.state[f.cand] = spent
 	w.note(ev.Err, f)
 	err := w.failures[len(w.failures)-1]
@@ -116,12 +116,11 @@ func (w *Walk) blame(f *flight, err *gateway.Error, now time.Time) {
 	switch gateway.KindOf(err) {
 	case gateway.Unavailable, gateway.RetryNow, gateway.Overloaded, gateway.BadAnswer, gateway.Timeout:
 		if !f.late {
-			w.fleet.record(now, c, failed, f.probe)
-			f.probe = false
+			w.judged(f, failed, now)
 		}
 	}
 	if err != nil && err.Kind == gateway.Timeout && !f.content {
-		w.fleet.observe(now, c, w.rules.PromptTokens, now.Sub(f.start))
+		w.fleet.observe(now, c, w.rules.PromptTokens, f.waited(now))
 	}
 }
 

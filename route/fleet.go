@@ -17,8 +17,9 @@ type Fleet struct {
 	hedges float64 // hedges that may be made now
 	money  float64 // microcents that hedges may cost now
 	seeded bool
-	flying int // requests in flight
-	again  int // of them, retries at the same provider
+	flying int    // requests in flight
+	again  int    // of them, retries at the same provider
+	tests  uint64 // calls that tested a demoted model, ever
 	sick   []*gateway.Model
 }
 
@@ -70,10 +71,11 @@ func (f *Fleet) TakeSick() []*gateway.Model {
 	return s
 }
 
-// record notes how a call went, and whether that demotes its model.
-func (f *Fleet) record(now time.Time, c *Candidate, v verdict, probe bool) {
+// record notes how a call went, and whether that demotes its model. test is the number
+// under which the call tests a demoted one; 0: it does not.
+func (f *Fleet) record(now time.Time, c *Candidate, v verdict, test uint64) {
 	h := f.at(c)
-	if probe {
+	if test != 0 && h.demotion.free(test) {
 		h.probed(now, v, &f.Times)
 		return
 	}
@@ -129,7 +131,16 @@ func (f *Fleet) limit(now time.Time, c *Candidate) time.Duration {
 }
 
 // rested says whether a demoted model may be tested by one live call now.
-func (d *demotion) rested(now time.Time) bool { return d.on && !d.probing && !now.Before(d.until) }
+func (d *demotion) rested(now time.Time) bool { return d.on && d.probing == 0 && !now.Before(d.until) }
+
+// free ends a test. One of an earlier demotion has no say in this one.
+func (d *demotion) free(test uint64) bool {
+	if d.probing != test {
+		return false
+	}
+	d.probing = 0
+	return true
+}
 
 // mayRetry says whether the retry budget allows one more repeat at the same provider.
 func (f *Fleet) mayRetry() bool {

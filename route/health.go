@@ -122,7 +122,7 @@ type demotion struct {
 	on      bool
 	until   time.Time
 	rest    time.Duration
-	probing bool
+	probing uint64    // the number of the call that tests it; 0: none does
 	good    int       // probes in a row
 	since   time.Time // of the first of the demotions in a row
 }
@@ -180,7 +180,6 @@ func (h *health) rebase(now time.Time) bool {
 
 // probed notes how a testing call ended.
 func (h *health) probed(now time.Time, v verdict, t *Times) {
-	h.demotion.probing = false
 	if !h.demotion.on {
 		return
 	}

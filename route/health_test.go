@@ -49,7 +49,7 @@ func TestBaselineIgnoresAnIncidentAndDemotionRecovers(t *testing.T) {
 	}
 	for range 50 {
 		now = now.Add(20 * time.Millisecond)
-		f.record(now, &Candidate{Model: m}, slow, false)
+		f.record(now, &Candidate{Model: m}, slow, 0)
 	}
 	if !h.demotion.on || len(f.TakeSick()) != 1 {
 		t.Fatal("half a hundred slow calls did not demote")
@@ -66,8 +66,8 @@ func TestBaselineIgnoresAnIncidentAndDemotionRecovers(t *testing.T) {
 		if !h.demotion.rested(now) {
 			t.Fatal("not tested after its rest")
 		}
-		h.demotion.probing = true
-		f.record(now, &Candidate{Model: m}, fine, true)
+		h.demotion.probing = 7
+		f.record(now, &Candidate{Model: m}, fine, 7)
 	}
 	if h.demotion.on {
 		t.Error("three good probes did not restore it")
@@ -81,7 +81,7 @@ func TestChanceAloneDoesNotDemote(t *testing.T) {
 		if i%20 == 0 { // the 5 % that are overdue by definition
 			v = slow
 		}
-		f.record(now.Add(time.Duration(i)*10*time.Millisecond), &Candidate{Model: m}, v, false)
+		f.record(now.Add(time.Duration(i)*10*time.Millisecond), &Candidate{Model: m}, v, 0)
 	}
 	if f.of(m).demotion.on {
 		t.Error("demoted at the expected share of overdue calls")
@@ -100,7 +100,8 @@ func TestRebaseline(t *testing.T) {
 	for now.Sub(began) < 12*time.Minute && h.demotion.on {
 		now = feed(f, m, now, 5, 4*time.Second, 5*time.Second)
 		if h.demotion.rested(now) {
-			f.record(now, &Candidate{Model: m}, slow, true)
+			h.demotion.probing = 7
+			f.record(now, &Candidate{Model: m}, slow, 7)
 		}
 	}
 	if h.demotion.on || now.Sub(began) < 10*time.Minute {

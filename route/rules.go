@@ -53,7 +53,10 @@ type Event struct {
 	Kind    EventKind
 	Attempt int
 	Probe   bool // with Left: the attempt tests a half-open breaker
-	Err     *gateway.Error
+	// After, with Content and Whole: how long after it left, by the clock of who made the
+	// call; the walk may hear of it late. 0: as the walk sees it.
+	After time.Duration
+	Err   *gateway.Error
 }
 
 // ActionKind says what to do.

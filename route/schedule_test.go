@@ -14,7 +14,7 @@ import (
 var schedules = flag.Int("schedules", 10_000, "random schedules to run; 1000000 takes minutes")
 
 // TestSchedules runs seeded random schedules of walks over a shared fleet: random
-// candidates, outcomes, timings, refusals and departures. After every step the
+// candidates, outcomes, timings, refusals, departures and panics. After every step the
 // invariants are checked; a failing seed prints its trace.
 func TestSchedules(t *testing.T) {
 	for seed := range *schedules {
@@ -38,12 +38,25 @@ type world struct {
 	fleet *Fleet
 	gates map[*gateway.Model]GateView
 	cands []Candidate
+	fuse  int // questions to a gate until one panics; 0: none does
 	trace strings.Builder
 }
 
+// gate answers for the gate of a model, or panics when its time has come.
+func (w *world) gate(m *gateway.Model) GateView {
+	if w.fuse > 0 {
+		if w.fuse--; w.fuse == 0 {
+			panic(onPurpose)
+		}
+	}
+	return w.gates[m]
+}
+
+const onPurpose = "on purpose"
+
 func schedule(seed uint64) (string, error) {
 	w := &world{r: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0), gates: map[*gateway.Model]GateView{}}
-	w.fleet = NewFleet(Default(), func(m *gateway.Model) GateView { return w.gates[m] })
+	w.fleet = NewFleet(Default(), w.gate)
 	for i := range 1 + w.r.IntN(5) {
 		price := gateway.Microcents(100 * (1 + w.r.IntN(8)) * (1 + i))
 		m := &gateway.Model{Provider: string(rune('a' + i)), Name: "m", Context: 1000 * (1 + w.r.IntN(100)), Bills: gateway.BillingHabit(w.r.IntN(3))}
@@ -58,8 +71,8 @@ func schedule(seed uint64) (string, error) {
 			return w.trace.String(), err
 		}
 		hedged += n
-		if w.fleet.flying != 0 || w.fleet.again != 0 {
-			return w.trace.String(), fmt.Errorf("%d flying and %d retries are left over", w.fleet.flying, w.fleet.again)
+		if flying, again, tests := w.fleet.bookkeeping(); flying != 0 || again != 0 || tests != 0 {
+			return w.trace.String(), fmt.Errorf("%d flying, %d retries and %d tests are left over", flying, again, tests)
 		}
 		w.now = w.now.Add(time.Duration(w.r.IntN(3000)) * time.Millisecond)
 	}
@@ -103,13 +116,17 @@ func (w *world) request() (int, error) {
 		r.rules.HedgeAfter = time.Second
 	}
 	r.rules.ContentBy = r.rules.Deadline.Add(-time.Duration(w.r.IntN(500)) * time.Millisecond)
-	for m := range w.gates {
-		w.gates[m] = []GateView{{Closed: true}, {Closed: true}, {Closed: true}, {Closed: true, Tight: true}, {}, {Shut: true}}[0]
-	}
 	for _, c := range w.cands { // in order, so that the same seed gives the same world
 		w.gates[c.Model] = []GateView{{Closed: true}, {Closed: true}, {Closed: true}, {Closed: true, Tight: true}, {}, {Shut: true}}[w.r.IntN(6)]
 	}
+	w.fuse = 0
+	if w.r.IntN(20) == 0 {
+		w.fuse = 1 + w.r.IntN(30)
+	}
 	r.walk = New(r.rules, w.cands, w.fleet)
+	if w.r.IntN(100) == 0 {
+		return 0, r.give(Event{Kind: Drain})
+	}
 	if err := r.give(Event{Kind: Begin}); err != nil {
 		return 0, err
 	}
@@ -194,7 +211,19 @@ func (r *run) failure(attempt int) Event {
 	return Event{Kind: Failed, Attempt: attempt, Err: e}
 }
 
-func (r *run) give(ev Event) error {
+func (r *run) give(ev Event) (err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case onPurpose: // what the router does then: the walk gives its counts back, the rest is the router's
+			fmt.Fprintf(&r.w.trace, "  panic\n")
+			r.w.fuse = 0
+			r.walk.Abort()
+			r.ended, r.won, r.calls, err = 1, 0, map[int]*call{}, nil
+		default:
+			panic(p)
+		}
+	}()
 	fmt.Fprintf(&r.w.trace, "%s event %d attempt %d\n", r.w.now.Format("05.000"), ev.Kind, ev.Attempt)
 	for _, a := range r.walk.Step(ev, r.w.now) {
 		fmt.Fprintf(&r.w.trace, "  action %d attempt %d cand %d %s\n", a.Kind, a.Attempt, a.Candidate, a.Role)
@@ -205,7 +234,7 @@ func (r *run) give(ev Event) error {
 	if r.w.r.IntN(50) == 0 { // the router did not get to run
 		held := time.Duration(r.w.r.IntN(2000)) * time.Millisecond
 		r.w.now = r.w.now.Add(held)
-		r.walk.Delay(held)
+		r.walk.Delay(held, r.w.now)
 	}
 	for _, m := range r.w.fleet.TakeSick() {
 		r.walk.MoveAt(m, r.w.now.Add(100*time.Millisecond))

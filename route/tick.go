@@ -26,12 +26,18 @@ func (w *Walk) Wake() time.Time {
 	return at
 }
 
-// Delay puts off what the walk waits for, except the request's own deadline: so long the
-// router could not look.
-func (w *Walk) Delay(d time.Duration) {
+// Delay puts off what the walk waits for, except the request's own deadline: the router
+// could not look for so long before now. A call that left meanwhile was not looked after
+// only since then. When each left is not changed: a provider works on while nobody looks.
+func (w *Walk) Delay(d time.Duration, now time.Time) {
 	for i := range w.flying {
 		f := &w.flying[i]
-		for _, at := range []*time.Time{&f.start, &f.hedgeAt, &f.lateAt, &f.limitAt, &f.moveAt} {
+		d := min(d, f.waited(now))
+		if d <= 0 {
+			continue
+		}
+		f.held += d
+		for _, at := range []*time.Time{&f.hedgeAt, &f.lateAt, &f.limitAt, &f.moveAt} {
 			if !at.IsZero() {
 				*at = at.Add(d)
 			}
@@ -80,8 +86,7 @@ func (w *Walk) tickFlight(i int, now time.Time) {
 		f.lateAt = time.Time{}
 		f.late = true
 		c := &w.cands[f.cand]
-		w.fleet.record(now, c, slow, f.probe)
-		f.probe = false
+		w.judged(f, slow, now)
 		if w.fleet.at(c).demotion.on {
 			w.move(i, now)
 		} else if due(f.hedgeAt, now) {
@@ -101,7 +106,7 @@ func (w *Walk) atLimit(i int, now time.Time) {
 	f := &w.flying[i]
 	m := w.cands[f.cand].Model
 	t := &w.fleet.Times
-	waited := now.Sub(f.start)
+	waited := f.waited(now)
 	if w.rules.Demote && w.rules.Limit == 0 && w.fleet.at(&w.cands[f.cand]).demotion.on && 2*waited <= t.LimitExtended && !w.fasterExists(f.cand, now) {
 		f.limitAt = now.Add(waited)
 		return
@@ -110,7 +115,7 @@ func (w *Walk) atLimit(i int, now time.Time) {
 		Message: "no content after " + waited.Round(time.Millisecond).String()}
 	role := f.role
 	w.blame(f, err, now)
-	g := w.land(i, now)
+	g := w.land(i)
 	w.state[g.cand] = spent
 	w.failures = append(w.failures, err)
 	w.out = append(w.out, Action{Kind: Cancel, Attempt: g.attempt, Err: err})
@@ -153,7 +158,7 @@ func (w *Walk) move(i int, now time.Time) {
 	if f.content || len(w.flying) > 1 || w.sent > len(w.cands) || w.rules.NoFallback || !w.rules.Hedgeable {
 		return
 	}
-	waited := now.Sub(f.start)
+	waited := f.waited(now)
 	for c := range w.cands {
 		cand := &w.cands[c]
 		h := w.fleet.at(cand)
@@ -180,7 +185,7 @@ func (w *Walk) expire(now time.Time) {
 			Message: "no content within the request's time"}
 		w.blame(f, late, now)
 		w.failures = append(w.failures, late)
-		w.out = append(w.out, Action{Kind: Cancel, Attempt: w.land(i, now).attempt, Err: late})
+		w.out = append(w.out, Action{Kind: Cancel, Attempt: w.land(i).attempt, Err: late})
 	}
 	w.end(gateway.Errorf(gateway.Deadline, "no answer within the time allowed"), now)
 }

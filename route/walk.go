@@ -26,8 +26,9 @@ type Walk struct {
 	again      restart
 	needWindow int // a candidate must have a larger window than this
 
-	out  []Action
-	done bool
+	out     []Action
+	counted bool // among the fleet's requests in flight
+	done    bool
 }
 
 // tried is what became of a candidate.
@@ -46,15 +47,22 @@ type flight struct {
 	attempt, cand                    int
 	role                             gateway.Role
 	start                            time.Time
-	left                             bool // admitted
+	held                             time.Duration // of the time since then, in which the router could not look
+	left                             bool          // admitted
 	content                          bool
-	late                             bool // already counted as overdue
-	probe                            bool // tests a demoted or half-open model
-	again                            bool // counted in the retry budget
+	late                             bool   // already counted as overdue
+	probe                            bool   // tests a demoted or half-open model
+	test                             uint64 // the number under which it tests a demoted one; 0: it does not
+	again                            bool   // counted in the retry budget
+	paid                             price  // what its race cost the buckets of the fleet
 	queued                           bool
 	hedgeAt, lateAt, limitAt, moveAt time.Time
 	delay                            time.Duration
 }
+
+// waited is how long the attempt has been out, without the time in which its content may
+// have been there and nobody looked.
+func (f *flight) waited(now time.Time) time.Duration { return now.Sub(f.start) - f.held }
 
 // restart is a wait on purpose: the same candidate once more at a time.
 type restart struct {
@@ -83,6 +91,17 @@ func (w *Walk) Failures() []*gateway.Error { return w.failures }
 
 // Sent is the number of attempts that left for a provider.
 func (w *Walk) Sent() int { return w.sent }
+
+// Abort ends a walk that panicked: what it counted in the fleet is given back, and it
+// takes no more events. Who runs it stops its attempts and tells the client.
+func (w *Walk) Abort() {
+	for len(w.flying) > 0 {
+		w.land(len(w.flying) - 1)
+	}
+	if !w.done {
+		w.finish()
+	}
+}
 
 // Step takes one event and returns what to do now, in order. No action means wait,
 // until Wake at the latest. The slice is valid until the next Step.
@@ -115,7 +134,7 @@ func (w *Walk) Step(ev Event, now time.Time) []Action {
 }
 
 func (w *Walk) begin(now time.Time) {
-	w.begun = now
+	w.begun, w.counted = now, true
 	w.fleet.flying++
 	if len(w.cands) == 0 {
 		w.end(gateway.Errorf(gateway.NoProvider, "no provider can serve this request"), now)
@@ -153,9 +172,9 @@ func (w *Walk) start(cand int, role gateway.Role, now time.Time) *flight {
 	w.attempts++
 	w.state[cand] = inUse
 	f := flight{attempt: w.attempts, cand: cand, role: role, start: now}
-	h := w.fleet.at(&w.cands[cand])
-	if w.rules.Demote && h.demotion.rested(now) {
-		h.demotion.probing, f.probe = true, true
+	if d := &w.fleet.at(&w.cands[cand]).demotion; w.rules.Demote && d.rested(now) {
+		w.fleet.tests++
+		d.probing, f.test, f.probe = w.fleet.tests, w.fleet.tests, true
 	}
 	w.flying = append(w.flying, f)
 	w.out = append(w.out, Action{Kind: Start, Attempt: f.attempt, Candidate: cand, Role: role})
@@ -189,7 +208,7 @@ func (w *Walk) onLeft(ev Event, now time.Time) {
 	}
 	f := &w.flying[i]
 	w.sent++
-	f.left, f.queued, f.start = true, false, now
+	f.left, f.queued, f.start, f.held = true, false, now, 0
 	f.probe = f.probe || ev.Probe
 	c := &w.cands[f.cand]
 	f.limitAt = now.Add(w.limit(f.cand, now))
@@ -252,11 +271,13 @@ func (w *Walk) onContent(ev Event, now time.Time) {
 	f := &w.flying[i]
 	f.content = true
 	ttft := now.Sub(f.start)
+	if ev.After > 0 {
+		ttft = ev.After
+	}
 	c := &w.cands[f.cand]
 	w.fleet.observe(now, c, w.rules.PromptTokens, ttft)
 	if !f.late {
-		w.fleet.record(now, c, fine, f.probe)
-		f.probe = false
+		w.judged(f, fine, now)
 	}
 	f.hedgeAt, f.lateAt, f.limitAt, f.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	w.cancelAllBut(ev.Attempt, gateway.Errorf(gateway.Canceled, "another attempt answered first"), now)
@@ -281,7 +302,7 @@ func (w *Walk) commit(attempt int, now time.Time) {
 		return
 	}
 	if i := w.index(attempt); i >= 0 {
-		w.land(i, now)
+		w.land(i)
 	}
 	w.out = append(w.out, Action{Kind: Commit, Attempt: attempt})
 	w.finish()
@@ -289,19 +310,29 @@ func (w *Walk) commit(attempt int, now time.Time) {
 
 func (w *Walk) finish() {
 	w.done = true
-	w.fleet.flying--
+	if w.counted { // one that ends before it began is not
+		w.counted = false
+		w.fleet.flying--
+	}
+}
+
+// judged records how a call went. It counts once: as overdue when it passes its time, or
+// else as what it came to.
+func (w *Walk) judged(f *flight, v verdict, now time.Time) {
+	w.fleet.record(now, &w.cands[f.cand], v, f.test)
+	f.test, f.probe = 0, false
 }
 
 // land takes an attempt out of the air.
-func (w *Walk) land(i int, now time.Time) flight {
+func (w *Walk) land(i int) flight {
 	f := w.flying[i]
+	w.flying = append(w.flying[:i], w.flying[i+1:]...)
 	if f.again {
 		w.fleet.again--
 	}
-	if f.probe { // neither well nor ill: only gives the place back
-		w.fleet.at(&w.cands[f.cand]).demotion.probing = false
+	if f.test != 0 { // neither well nor ill: only gives the place back
+		w.fleet.at(&w.cands[f.cand]).demotion.free(f.test)
 	}
-	w.flying = append(w.flying[:i], w.flying[i+1:]...)
 	return f
 }
 
@@ -316,9 +347,9 @@ func (w *Walk) cancelAllBut(attempt int, why *gateway.Error, now time.Time) {
 }
 
 func (w *Walk) cancel(i int, why *gateway.Error, now time.Time) {
-	f := w.land(i, now)
+	f := w.land(i)
 	if f.left && !f.content {
-		w.fleet.observe(now, &w.cands[f.cand], w.rules.PromptTokens, now.Sub(f.start))
+		w.fleet.observe(now, &w.cands[f.cand], w.rules.PromptTokens, f.waited(now))
 	}
 	w.state[f.cand] = dropped
 	w.out = append(w.out, Action{Kind: Cancel, Attempt: f.attempt, Err: why})
