@@ -20,6 +20,7 @@ import (
 // budgetTest is what `bench budget` was told.
 type budgetTest struct {
 	requests int
+	least    int // rounds
 	callers  int
 	limit    int64 // microcents of each round
 	within   time.Duration
@@ -40,6 +41,7 @@ func newBudget() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.IntVar(&b.requests, "n", 20_000, "rounds are begun until so many requests were made; the whole proof is 1000000")
+	f.IntVar(&b.least, "rounds", 0, "and until there were so many rounds; of the whole proof 1000")
 	f.IntVar(&b.callers, "callers", 500, "callers at once")
 	f.Int64Var(&b.limit, "limit", 1_000_000_000, "budget of a round in microcents; the default is $10")
 	f.DurationVar(&b.within, "for", time.Hour, "begin no round after this long")
@@ -48,12 +50,28 @@ func newBudget() *cobra.Command {
 	return cmd
 }
 
-// What is simulated: prices of $20 and $200 per million tokens, so that some 1,500
-// requests spend $10. The second provider bills in full what is cut.
+// What is simulated: prices of $4 and $800 per million tokens, so that some 1,000
+// requests spend $10, and a hold is about twice what an answer costs. The second provider
+// bills in full what is cut.
 const (
-	purseInput, purseOutput = 20_000_000, 200_000_000
+	purseInput, purseOutput = 4_000_000, 800_000_000
 	purseTokens             = 10
-	purseMax                = 24
+	purseMax                = 16
+	purseFirst              = 30 * time.Millisecond
+	purseGap                = 2 * time.Millisecond
+	purseSpread             = 100 * time.Millisecond // over which the callers of a round begin
+)
+
+// What is meant to come of all requests: the shares that stream, that their callers
+// leave, that fall back, and that are raced. Some calls wait in vain for room in the budget,
+// and those that do not leave meanwhile are refused and count as none; a race or a fallback
+// does not leave where there is no room. So what the callers and the first provider are
+// told to do differs from what comes of it.
+const (
+	shareStream, shareLeft, shareFallback, shareHedged = 0.50, 0.20, 0.10, 0.05
+
+	drawLeft, drawHedged = 0.16, 0.075
+	failsEach            = 7 // every so many calls fail at the first provider
 )
 
 func (b *budgetTest) run(ctx context.Context, out io.Writer) (err error) {
@@ -62,11 +80,11 @@ func (b *budgetTest) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.rig.folder)
-	common := fakeupstream.Config{Tokens: purseTokens, First: fakeupstream.Delay{Median: 5 * time.Millisecond, Sigma: 0.5}, Gap: time.Millisecond, Plain: true}
+	common := fakeupstream.Config{Tokens: purseTokens, First: fakeupstream.Delay{Median: purseFirst, Sigma: 0.3}, Gap: purseGap, Plain: true}
 	flaky, full := common, common
 	flaky.Script = func(s fakeupstream.Seen) fakeupstream.Step {
-		if s.Number%10 == 0 {
-			return fakeupstream.Step{Fault: fakeupstream.ServerError}
+		if s.Number%failsEach == 0 { // in a way that is not worth a second try there
+			return fakeupstream.Step{Fault: fakeupstream.Overloaded}
 		}
 		return fakeupstream.Step{}
 	}
@@ -86,8 +104,19 @@ func (b *budgetTest) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer b.rig.stop()
-	return b.rounds(ctx, out, gw.base, first, second)
+	left, err := b.rounds(ctx, out, gw.base, first, second)
+	if err != nil {
+		return err
+	}
+	b.rig.stop() // the books have one owner at a time
+	made, err := readMix(ctx, b.data())
+	if err != nil {
+		return err
+	}
+	return made.print(out, left)
 }
+
+func (b *budgetTest) data() string { return filepath.Join(b.rig.folder, "data") }
 
 func (b *budgetTest) start(ctx context.Context, first, second *vendor) (*process, error) {
 	if err := b.rig.build(ctx); err != nil {
@@ -103,7 +132,7 @@ func (b *budgetTest) start(ctx context.Context, first, second *vendor) (*process
 	}
 	env := append(os.Environ(), "BENCH_API_KEY=none", "GATEWAY_API_KEYS=bench:"+benchKey, "LLM_PROVIDER=auto", "LOG_LEVEL=info")
 	return b.rig.start(ctx, env, b.rig.binary, "serve", "--providers", config, "--addr", "127.0.0.1:0",
-		"--data-dir", filepath.Join(b.rig.folder, "data"), "--ledger-sync", b.rig.sync, "--admin-addr", "off", "--overload-wait", "0", "--memory-budget", "0")
+		"--data-dir", b.data(), "--ledger-sync", b.rig.sync, "--admin-addr", "off", "--overload-wait", "0", "--memory-budget", "0")
 }
 
 // budgetSum is what all rounds came to.
@@ -116,17 +145,17 @@ type budgetSum struct {
 	slowest                                                      time.Duration
 }
 
-func (b *budgetTest) rounds(ctx context.Context, out io.Writer, base string, first, second *vendor) error {
+func (b *budgetTest) rounds(ctx context.Context, out io.Writer, base string, first, second *vendor) (left int, err error) {
 	begun := time.Now()
 	var sum budgetSum
 	said := begun
-	for sum.requests < b.requests && time.Since(begun) < b.within && ctx.Err() == nil {
+	for (sum.requests < b.requests || sum.rounds < b.least) && time.Since(begun) < b.within && ctx.Err() == nil {
 		if err := errors.Join(first.anew(), second.anew()); err != nil {
-			return err
+			return 0, err
 		}
 		if err := b.round(ctx, &sum, base, first, second); err != nil {
 			sum.print(out, time.Since(begun), b)
-			return err
+			return 0, err
 		}
 		if time.Since(said) > 30*time.Second {
 			said = time.Now()
@@ -136,9 +165,9 @@ func (b *budgetTest) rounds(ctx context.Context, out io.Writer, base string, fir
 	}
 	sum.print(out, time.Since(begun), b)
 	if sum.worst > 0 || sum.unheld > 0 || sum.unwarranted > 0 {
-		return errors.New("the promise was broken")
+		return 0, errors.New("the promise was broken")
 	}
-	return ctx.Err()
+	return sum.left, ctx.Err()
 }
 
 func (s *budgetSum) print(out io.Writer, took time.Duration, b *budgetTest) {

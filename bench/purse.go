@@ -98,14 +98,18 @@ func (v *vendor) charged() (picos int64, requests, cut, failed int) {
 // entry is the vendor as providers.json has it; prices are dollars per million tokens.
 func (v *vendor) entry(bills string) map[string]any {
 	return map[string]any{
-		"kind": "openai_compatible", "env_key": "BENCH_API_KEY", "base_url": v.base, "bills": bills, "default_model": "bench-model",
+		"kind": "openai_compatible", "breaker": "off", "env_key": "BENCH_API_KEY", "base_url": v.base, "bills": bills, "default_model": "bench-model",
 		"pricing": map[string]any{"input_usd_per_mtok": float64(v.input) / 1e6, "output_usd_per_mtok": float64(v.output) / 1e6},
 	}
 }
 
+// providersFile has two vendors and no judgement of them: a crowd that begins at once is
+// more than the machine can do for a moment, and its failures, which come first, would open
+// a breaker; what is meant to be a tenth of the calls would then be all of them.
 func providersFile(first, second *vendor, secondBills string) ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"providers":     map[string]any{"first": first.entry("seen"), "second": second.entry(secondBills)},
 		"auto_priority": []string{"first", "second"},
+		"routing":       map[string]any{"demote": "off"},
 	})
 }

@@ -55,6 +55,7 @@ func (c *spenders) spend(ctx context.Context, callers int, seed uint64) {
 	for i := range callers {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			sleepUntil(ctx, time.Now().Add(time.Duration(random.Int64N(int64(purseSpread)))))
 			for n := 0; ctx.Err() == nil && c.failure() == nil; n++ {
 				if over := c.ask(ctx, random, n); over {
 					return
@@ -67,7 +68,7 @@ func (c *spenders) spend(ctx context.Context, callers int, seed uint64) {
 
 // ask makes one call; true when the budget is spent.
 func (c *spenders) ask(ctx context.Context, random *rand.Rand, n int) (over bool) {
-	stream, leaves, races := random.IntN(2) == 0, random.IntN(5) == 0, random.IntN(20) == 0
+	stream, leaves, races := random.Float64() < shareStream, random.Float64() < drawLeft, random.Float64() < drawHedged
 	body := fmt.Appendf(nil, `{"model":"auto","max_tokens":%d,"stream":%v,"messages":[{"role":"user","content":"Question %d of %d: %s"}]}`,
 		purseMax, stream, n, random.Uint32(), prompt(200))
 	ctx, leave := context.WithCancel(ctx)
@@ -85,7 +86,7 @@ func (c *spenders) ask(ctx context.Context, random *rand.Rand, n int) (over bool
 		req.Header.Set("X-Gateway-Hedge", "force")
 	}
 	if leaves && !stream {
-		late := time.AfterFunc(time.Duration(random.Int64N(int64(25*time.Millisecond))), leave)
+		late := time.AfterFunc(time.Duration(random.Int64N(int64(purseFirst+purseTokens*purseGap))), leave)
 		defer late.Stop()
 	}
 	res, err := c.client.Do(req)
