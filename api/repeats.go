@@ -24,7 +24,10 @@ func (s *Server) enterOnce(c *gin.Context, req *gateway.Request) error {
 	if len(name) > 255 {
 		return badHeader("Idempotency-Key", "want at most 255 bytes")
 	}
-	leave, err := s.cfg.Repeats.Enter(c.Request.Context(), req.Key, name, req.Raw, req.ID)
+	// Of some routes the body that is sent on does not name the model, and the same body means
+	// another thing on another route.
+	body := append(append(append([]byte(c.Request.URL.Path), '\n'), req.Model...), '\n')
+	leave, err := s.cfg.Repeats.Enter(c.Request.Context(), req.Key, name, append(body, req.Raw...), req.ID)
 	if err == nil {
 		event(c).ends = append(event(c).ends, leave)
 	}
