@@ -7,7 +7,7 @@ import "time"
 type BudgetAlert struct {
 	ID      string // made of the four
 	Account string // id of the key or team
-	Percent int    // the part that was reached
+	Percent int    // the part that was reached; 100 also when a request was refused before
 	Spent   Microcents
 	Budget  Budget
 	Begun   time.Time // of the period; zero for one that lasts for the key's whole life

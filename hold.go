@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Ask is what an attempt needs of the budgets on its path.
 type Ask struct {
@@ -67,6 +70,8 @@ type AccountState struct {
 	Unsure Microcents
 	From   time.Time // of the period; zero for one that lasts for the key's whole life
 	Until  time.Time // the next period begins; zero for none
+	// Refused says that a request was refused just now, which the whole limit would have held.
+	Refused bool
 }
 
 // RunCaps bound an agent's run. They are set when a run is first used; later values
@@ -90,4 +95,9 @@ type RunState struct {
 
 // RunAccount is the id of the account that a run's spending is booked to. The key is
 // part of it: no key can touch the run of another.
-func RunAccount(key, run string) string { return "run:" + key + "/" + run }
+func RunAccount(key, run string) string { return runPrefix + key + "/" + run }
+
+const runPrefix = "run:"
+
+// IsRun says whether the account is a run's, and not a key's or a team's.
+func (s *AccountState) IsRun() bool { return strings.HasPrefix(s.ID, runPrefix) }

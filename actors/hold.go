@@ -19,6 +19,8 @@ type Holds interface {
 	Hold(ask gateway.Ask) (gateway.Hold, *gateway.Shortage)
 	// Release ends a hold of which nothing was sent.
 	Release(h gateway.Hold) bool
+	// Refused hears of each client that was refused for want of room. It must not wait.
+	Refused(s *gateway.Shortage)
 }
 
 // messages of the ledger actor about holds

@@ -150,7 +150,9 @@ func (r *router) act(j *job, action route.Action) {
 	case route.GiveUp:
 		err := *action.Err
 		err.Attempts = notes(j.walk.Failures())
-		j.deliver(result{err: &err})
+		if j.deliver(result{err: &err}) && err.Short != nil && r.sys.cfg.Holds != nil {
+			r.sys.cfg.Holds.Refused(err.Short)
+		}
 	}
 }
 

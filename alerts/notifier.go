@@ -35,7 +35,9 @@ type Config struct {
 	Log    *slog.Logger
 }
 
-// parts of a limit at which an alert is made, in percent.
+// parts of a limit at which an alert is made, in percent. The last is also made when the
+// budget refuses a request for the first time in a period: since an upper bound must fit,
+// that comes before all is spent.
 var parts = []int{85, 100}
 
 // How long one delivery may take, and how long is waited after those that failed.
@@ -87,14 +89,14 @@ func Start(cfg Config) (*Notifier, error) {
 }
 
 // Note looks at what stands on an account. It is called after every settled attempt and
-// never waits.
+// every refusal, and never waits. Runs are left out: clients make as many as they like.
 func (n *Notifier) Note(st gateway.AccountState, b gateway.Budget) {
-	if !b.Limited || b.Limit <= 0 {
+	if !b.Limited || b.Limit <= 0 || st.IsRun() {
 		return
 	}
 	for _, part := range parts {
-		if st.Spent < partOf(b.Limit, part) {
-			return
+		if st.Spent < partOf(b.Limit, part) && !(st.Refused && part == 100) {
+			continue
 		}
 		id := fmt.Sprintf("%s-%d-%d-%d", st.ID, st.From.Unix(), b.Limit, part)
 		n.mu.Lock()
@@ -218,13 +220,15 @@ type data struct {
 	Zone    string             `json:"zone,omitempty"`
 	Begun   time.Time          `json:"period_begun,omitzero"`
 	Until   time.Time          `json:"period_ends,omitzero"`
+	Refused bool               `json:"refused,omitempty"` // a request was refused before all was spent
 }
 
 // send delivers one alert as the Standard Webhooks specification says
 // (standardwebhooks.com): its id stays the same over tries, so that a receiver can tell
 // one that came twice.
 func (n *Notifier) send(ctx context.Context, a *gateway.BudgetAlert) error {
-	m := message{"budget.threshold", a.At.UTC(), data{a.Account, "", a.Percent, a.Spent, a.Budget.Limit, a.Budget.Every, a.Budget.Zone, a.Begun, a.Until}}
+	m := message{"budget.threshold", a.At.UTC(), data{a.Account, "", a.Percent, a.Spent, a.Budget.Limit, a.Budget.Every, a.Budget.Zone, a.Begun, a.Until,
+		a.Percent == 100 && a.Spent < a.Budget.Limit}}
 	if n.cfg.Name != nil {
 		m.Data.Alias = n.cfg.Name(a.Account)
 	}

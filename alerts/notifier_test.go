@@ -161,3 +161,26 @@ func TestConfigurationIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// A refusal is told as 100 %, once, with what was spent; runs are not told of.
+func TestARefusalIsToldAsAllSpent(t *testing.T) {
+	r, dir := newReceiver(t), t.TempDir()
+	n, stop := start(t, dir, r.URL)
+	run := gateway.AccountState{ID: gateway.RunAccount("key_a", "r"), Spent: 1000}
+	n.Note(run, gateway.Budget{Limited: true, Limit: 1000})
+	refused := spent(700)
+	refused.Refused = true
+	n.Note(refused, budget)
+	n.Note(refused, budget)
+	if body := r.next(t); !strings.Contains(body, `"percent":100`) || !strings.Contains(body, `"refused":true`) || !strings.Contains(body, `"spent_microcents":700`) {
+		t.Errorf("%s", body)
+	}
+	n.Note(spent(1000), budget)
+	if body := r.next(t); !strings.Contains(body, `"percent":85`) {
+		t.Errorf("%s", body)
+	}
+	stop()
+	if len(r.got) > 0 {
+		t.Errorf("one more came: %s", <-r.got)
+	}
+}

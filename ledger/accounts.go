@@ -68,7 +68,8 @@ func NewAccounts(load func(id string) ([]Charge, error), now func() time.Time) *
 	return &Accounts{load: load, now: now, all: map[string]*account{}, active: map[holdID]gateway.Hold{}}
 }
 
-// Watch has f called after each settled attempt with every account it was booked to.
+// Watch has f called after each settled attempt with every account it was booked to, and
+// after each refusal with the account that had no room.
 // f must not wait. Call it before the first hold.
 func (a *Accounts) Watch(f func(gateway.AccountState, gateway.Budget)) { a.watch = f }
 

@@ -115,6 +115,25 @@ func (a *Accounts) endLocked(h gateway.Hold, m money) (bool, []watched) {
 	return true, states
 }
 
+// Refused notes that a client was refused for want of room. That its budget is used up is
+// news to those who watch; that a request is larger than the whole limit is not.
+func (a *Accounts) Refused(s *gateway.Shortage) {
+	if a.watch == nil || s.Needed > s.Limit {
+		return
+	}
+	a.mu.Lock()
+	acc := a.all[s.Account]
+	if acc == nil {
+		a.mu.Unlock()
+		return
+	}
+	acc.at(a.now())
+	st, budget := acc.state(s.Account), acc.budget
+	a.mu.Unlock()
+	st.Refused = true
+	a.watch(st, budget)
+}
+
 // Counts says how often what should not happen did.
 func (a *Accounts) Counts() Counts {
 	a.mu.Lock()
