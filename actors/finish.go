@@ -128,7 +128,9 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 	if err != nil && err.Usage != nil {
 		u = *err.Usage
 	}
-	if err == nil && u.Reported {
+	// A client that leaves, or a race that ends, in the last moment of an answer does not make
+	// its bill uncertain. Of several choices the first end is not that of all.
+	if u.Reported && (err == nil || t.billed && !a.job.req.Needs.Many) {
 		a.sys.yards.learn(a.model, a.job.req, &u, &t.text, time.Now())
 		if !u.PromptUnknown {
 			return u, gateway.UsageReported

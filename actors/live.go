@@ -46,6 +46,7 @@ type tally struct {
 	calls  []string // ids of tool calls
 	signed bool     // came with state that only its maker can read
 	mused  bool     // came with reasoning, which some models must be given back
+	billed bool     // usage came after the reason of the end: it is that of the whole answer
 }
 
 func (t *tally) add(c *gateway.Chunk) {
@@ -73,6 +74,7 @@ func (t *tally) add(c *gateway.Chunk) {
 			t.finish = c.Native
 		}
 	}
+	t.billed = t.billed || c.Usage != nil && t.finish != ""
 }
 
 // watch makes the limit on silence in the middle of an answer. Before the first content

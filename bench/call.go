@@ -19,6 +19,7 @@ type target struct {
 	key     string // sent as a bearer token; "" for none
 	stream  bool
 	body    []byte
+	header  http.Header   // sent besides; nil: nothing
 	timeout time.Duration // of one call; 0: none
 	client  *http.Client
 }
@@ -113,6 +114,9 @@ func (t *target) post(ctx context.Context, body []byte) (*http.Response, error) 
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for name, values := range t.header {
+		req.Header[name] = values
+	}
 	if t.key != "" {
 		req.Header.Set("Authorization", "Bearer "+t.key)
 	}

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,9 @@ type soak struct {
 	settle  time.Duration
 	rig     rig
 
-	log io.Writer
+	log   io.Writer
+	calls atomic.Int64
+	ends  ends
 }
 
 func newSoak() *cobra.Command {
@@ -44,7 +47,7 @@ func newSoak() *cobra.Command {
 	f.DurationVar(&s.length, "for", 30*time.Minute, "how long")
 	f.IntVar(&s.streams, "streams", 500, "streams open at any time")
 	f.Float64Var(&s.aborts, "aborts", 0.1, "part of the streams whose client leaves before the end")
-	f.DurationVar(&s.settle, "settle", 100*time.Second, "quiet time after the warm-up and the end, for idle connections to close")
+	f.DurationVar(&s.settle, "settle", 150*time.Second, "quiet time after the warm-up and the end; idle connections to providers close after 90 to 135 s, so with less their files are still open")
 	f.StringVar(&s.rig.binary, "gateway", "", "gateway binary; empty: build it")
 	f.StringVar(&s.rig.sync, "ledger-sync", "full", "what the gateway's ledger waits for: full or normal")
 	return cmd
@@ -94,6 +97,7 @@ func (s *soak) measure(ctx context.Context, v *verdict, gateway *process, admin 
 	}
 	s.say("before: %s", before)
 	fakes.misbehave(time.Now())
+	s.ends.begin(fakes)
 	r := s.load(ctx, t, s.length)
 	fakes.misbehave(time.Time{})
 	after, err := s.quiet(ctx, gateway, admin, before)
@@ -101,16 +105,21 @@ func (s *soak) measure(ctx context.Context, v *verdict, gateway *process, admin 
 		return err
 	}
 	s.say("after: %s", after)
-	share := float64(r.ok) / float64(max(r.ok+r.failures(), 1))
-	v.add(gateway.alive() && share > 0.98, fmt.Sprintf("%s with %d streams, incidents and aborts", s.length, s.streams), "98 % of what is not left is answered whole",
-		"%.2f %%: %d answered whole, %d left by their clients, %d failed, first content p50 %s p99 %s", 100*share, r.ok, r.cut, r.failures(), at(r.first, 50), at(r.first, 99))
+	v.add(gateway.alive(), fmt.Sprintf("%s with %d streams, incidents and aborts", s.length, s.streams), "the gateway lives",
+		"%d answered whole, %d left by their clients, first content p50 %s p99 %s", r.ok, r.cut, at(r.first, 50), at(r.first, 99))
+	s.ends.judge(v, r.ok, fakes)
 	for text, n := range r.failed {
 		s.say("%d x %s", n, text)
 	}
 	for _, one := range before.against(after) {
 		v.add(one.ok, one.name, one.want, "%d, before %d", one.after, one.before)
 	}
-	return s.bills(ctx, v, t, fakes)
+	spend, err := spendBy(ctx, t, "provider")
+	if err != nil {
+		return err
+	}
+	s.rig.stop() // the books have one owner at a time
+	return s.bills(ctx, v, spend, fakes)
 }
 
 // load keeps the streams open for a while. A client leaves by its own choice, at any
@@ -129,9 +138,10 @@ func (s *soak) load(ctx context.Context, t *target, length time.Duration) *repor
 					at := time.AfterFunc(time.Duration(random.Int64N(int64(8*time.Second))), leave)
 					defer at.Stop()
 				}
-				answer := t.do(one, time.Now())
+				answer := s.numbered(t).do(one, time.Now())
 				leave()
 				r.add(answer)
+				s.ends.add(answer)
 				if answer.err != nil { // as a client that tries again after a while
 					sleepUntil(ctx, time.Now().Add(time.Duration(random.Int64N(int64(time.Second)))))
 				}
@@ -149,33 +159,13 @@ func (s *soak) load(ctx context.Context, t *target, length time.Duration) *repor
 	return r
 }
 
-func (s *soak) say(format string, args ...any) { fmt.Fprintf(s.log, "  "+format+"\n", args...) }
-
-// bills compares what the ledger says with what the providers charge.
-func (s *soak) bills(ctx context.Context, v *verdict, t *target, fakes *providersAtHand) error {
-	lines, err := spendBy(ctx, t, "provider")
-	if err != nil {
-		return err
-	}
-	for i, name := range providerNames {
-		at := slices.IndexFunc(lines, func(l spendLine) bool { return l.Group["provider"] == name })
-		if at < 0 {
-			lines, at = append(lines, spendLine{}), len(lines)
-		}
-		l := lines[at]
-		bill := fakes.charged(i)
-		// An attempt may be cancelled before it arrives, and one that dies on a kept
-		// connection without an answer is sent again on another.
-		few := bill.requests/100 + 5
-		v.add(l.Attempts >= bill.requests-few && l.Attempts <= bill.requests+few, name+": attempts in the ledger",
-			"what the provider saw, within 1 % and 5", "%d, it saw %d", l.Attempts, bill.requests)
-		exact := l.Cost - l.Estimated
-		off := 100 * float64(exact-bill.whole) / float64(max(bill.whole, 1))
-		v.add(off > -0.1 && off < 0.1, name+": cost of whole answers, microcents", "what the provider charges (0.1 % for those cut in their last moment)",
-			"%d, charged %d: %+.4f %%", exact, bill.whole, off)
-		off = 100 * float64(l.Cost-bill.whole-bill.cut) / float64(max(bill.whole+bill.cut, 1))
-		v.add(off > -1 && off < 10, name+": cost with the estimates for cut answers", "at most 1 % below the bill and 10 % above",
-			"%d of it estimated, charged %d: %+.3f %% of all", l.Estimated, bill.cut, off)
-	}
-	return nil
+// numbered is a target whose call can be found again in the books and in the bills.
+func (s *soak) numbered(t *target) *target {
+	one := *t
+	id := fmt.Sprintf("s%d", s.calls.Add(1))
+	one.body = fmt.Appendf(nil, `{"model":"auto","stream":true,"messages":[{"role":"user","content":"[[id:%s]] %s"}]}`, id, prompt(400))
+	one.header = http.Header{"X-Gateway-Tags": {"id=" + id}}
+	return &one
 }
+
+func (s *soak) say(format string, args ...any) { fmt.Fprintf(s.log, "  "+format+"\n", args...) }

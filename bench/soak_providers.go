@@ -98,23 +98,3 @@ func (p *providersAtHand) config() []byte {
 	}
 	return []byte(text + `}, "auto_priority": ["first", "second", "third"]}`)
 }
-
-// charge is what a provider's bills come to, in microcents, each rounded up.
-type charge struct {
-	requests int64
-	whole    int64 // of answers that were not cut by anybody
-	cut      int64
-}
-
-func (p *providersAtHand) charged(i int) (c charge) {
-	for _, b := range p.all[i].Bill() {
-		c.requests++
-		pico := int64(b.Usage.Prompt)*providerPrices[i][0] + int64(b.Usage.Output)*providerPrices[i][1]
-		if cost := (pico + 9_999) / 10_000; b.Cut || b.Fault != fakeupstream.None {
-			c.cut += cost
-		} else {
-			c.whole += cost
-		}
-	}
-	return c
-}
