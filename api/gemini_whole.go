@@ -103,7 +103,7 @@ func (j *joined) write(b []byte, value func(b []byte, name, raw string) []byte) 
 type joinedCandidate struct {
 	fields, content joined
 	parts           [][]byte
-	text            string // of the last part, if more text may be joined to it
+	text            []byte // of a part that is not among parts yet, as more may be joined to it
 	thought, open   bool
 }
 
@@ -138,22 +138,30 @@ func (j *joinedCandidate) part(p gjson.Result) {
 		return plain
 	})
 	if !plain {
-		j.open = false
+		j.shut("")
 		j.parts = append(j.parts, []byte(p.Raw))
 		return
 	}
 	thought, signature := p.Get("thought").Bool(), p.Get("thoughtSignature").Str
-	if j.open && j.thought == thought {
-		j.text += p.Get("text").Str
-		j.parts = j.parts[:len(j.parts)-1]
-	} else {
-		j.text, j.thought = p.Get("text").Str, thought
+	if j.thought != thought {
+		j.shut("")
 	}
-	j.parts = append(j.parts, appendTextPart(nil, j.text, thought, signature))
-	j.open = signature == ""
+	j.text, j.thought, j.open = append(j.text, p.Get("text").Str...), thought, true
+	if signature != "" {
+		j.shut(signature)
+	}
+}
+
+// shut ends the part that text is being joined to.
+func (j *joinedCandidate) shut(signature string) {
+	if j.open {
+		j.parts = append(j.parts, appendTextPart(nil, string(j.text), j.thought, signature))
+	}
+	j.text, j.open = j.text[:0], false
 }
 
 func (j *joinedCandidate) write(b []byte) []byte {
+	j.shut("")
 	return j.fields.write(b, func(b []byte, name, raw string) []byte {
 		if name != "content" {
 			return append(b, raw...)

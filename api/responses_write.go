@@ -49,7 +49,8 @@ type responsesItem struct {
 
 	call  gateway.ToolDelta
 	tool  clientTool
-	state carried // of reasoning
+	args  progress // of a call's arguments
+	state carried  // of reasoning
 }
 
 // piece is a part of the answer in the order of its arrival.
