@@ -82,6 +82,19 @@ func (j *journal) write(records []byte, count int) (segment int, err error) {
 	return j.number, nil
 }
 
+// try says whether records could be written now, and leaves nothing of it: a page, which a
+// full disk has no room for.
+func (j *journal) try() error {
+	if _, err := j.write(make([]byte, 4096), 0); err != nil {
+		return err
+	}
+	j.size -= 4096
+	if err := j.file.Truncate(j.size); err != nil {
+		j.abandon() // zeros end a segment as a torn record does
+	}
+	return nil
+}
+
 func (j *journal) open() error {
 	f, err := os.OpenFile(filepath.Join(j.dir, segmentName(j.number+1)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {

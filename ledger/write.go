@@ -16,7 +16,9 @@ func (c *Committer) write() {
 	beating := false
 	for {
 		if len(kept) == 0 {
-			if kept = c.writeGroup(c.take(groupMost)); len(kept) > 0 {
+			group := c.take(groupMost)
+			kept = c.writeGroup(group)
+			if len(group) > 0 && c.Failing() != nil {
 				retry.Reset(retryEvery)
 			} else if c.more() {
 				continue
@@ -35,7 +37,10 @@ func (c *Committer) write() {
 				kept = append(kept, c.answer(c.take(groupMost), 0, c.Failing())...)
 			}
 		case <-retry.C:
-			if kept = c.writeGroup(kept); len(kept) > 0 {
+			if len(kept) == 0 {
+				c.tryAgain()
+			}
+			if kept = c.writeGroup(kept); c.Failing() != nil {
 				retry.Reset(retryEvery)
 			}
 		case <-c.stop:
@@ -84,6 +89,18 @@ func (c *Committer) writeGroup(group []item) []item {
 	}
 	c.mu.Unlock()
 	return c.answer(group, segment, err)
+}
+
+// tryAgain finds out whether the journal can be written again when nothing waits to be:
+// whoever would write was told no.
+func (c *Committer) tryAgain() {
+	if c.Failing() == nil {
+		return
+	}
+	err := c.journal.try()
+	c.mu.Lock()
+	c.failed = err
+	c.mu.Unlock()
 }
 
 // answer tells the senders of a group how it went, and gives back what is kept. What is
