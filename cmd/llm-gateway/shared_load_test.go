@@ -118,7 +118,7 @@ func TestOneRetryAfterSendsAllToTheNextProvider(t *testing.T) {
 // gateway finds that out and keeps it busy, without being refused all the time.
 func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 	const places, agents, service = 32, 500, 200 * time.Millisecond
-	const learning, measured = 8 * time.Second, 3 * time.Second
+	const learning, measured = 10 * time.Second, 3 * time.Second
 	var inFlight, refused, served, counted, busy atomic.Int64
 	u := newUpstream(t, func(u *upstream, w http.ResponseWriter, r *http.Request, prompt string) {
 		defer inFlight.Add(-1)
@@ -129,9 +129,9 @@ func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 		}
 		begun := time.Now()
 		time.Sleep(service)
-		says("ok")(u, w, r, prompt)
-		served.Add(1)
 		busy.Add(int64(time.Since(begun)))
+		served.Add(1)
+		says("ok")(u, w, r, prompt)
 	})
 	base := serveGateway(t, configFile(t, entry{name: "only", url: u.URL, price: 1}), nil)
 	client := newClient(t)
@@ -169,10 +169,14 @@ func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 	t.Logf("the gateway has found %d places", statusOf(t, base, "only").Models[0].Places)
 	cancel()
 	all.Wait()
-	// The ideal is that every place is in use all the time. On a busy machine an answer
-	// takes longer than it should, which is not the gateway's doing.
-	share := used.Seconds() / (places * took.Seconds())
-	t.Logf("afterwards: %d served, %.1f %% of the places in use, %d refused (%.2f %%)", yes, 100*share, no, 100*float64(no)/float64(no+yes))
+	// The ideal is what all places could serve in the time that a call really takes there: on
+	// a busy machine the provider itself is slower, which is not the gateway's doing. What is
+	// lost on the way between the two counts. TestHiddenLimitServesNinetyPerCent (actors) has
+	// the same on a clock that no other work slows.
+	each := used / time.Duration(max(1, yes))
+	ideal := places * took.Seconds() / max(each, service).Seconds()
+	share := float64(yes) / ideal
+	t.Logf("afterwards: %d served in %v each, %.1f %% of the ideal %.0f; %d refused (%.2f %%)", yes, each, 100*share, ideal, no, 100*float64(no)/float64(no+yes))
 	statuses.Range(func(status, n any) bool {
 		t.Logf("clients were refused with status %v: %d", status, n.(*atomic.Int64).Load())
 		return true
@@ -181,7 +185,7 @@ func TestHiddenLimitIsFoundAndUsed(t *testing.T) {
 		t.Errorf("%d of %d calls were refused; want under 1 %%", no, no+yes)
 	}
 	if share < 0.9 {
-		t.Errorf("%.1f %% of the places were in use; want 90 %%", 100*share)
+		t.Errorf("%.1f %% of the ideal was served; want 90 %%", 100*share)
 	}
 }
 
