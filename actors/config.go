@@ -32,6 +32,9 @@ type Books interface {
 	Begin(o *gateway.Outset) error
 	// Failing is why the books cannot be written now; nil while all is well.
 	Failing() error
+	// Full is why no attempt may leave, not even one that need not be booked at once: too
+	// many rows wait in memory. Nil as a rule.
+	Full() error
 	// Submit never blocks. hold ends when the row is durable; unsure is how much more than
 	// its cost the attempt may have been billed. done is called once, when the row is
 	// durable or could not be written yet.

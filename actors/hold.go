@@ -44,6 +44,9 @@ func budgeted(req *gateway.Request) bool {
 // prepare reads what the accounts of a request hold. Without books that can be written
 // nothing leaves that must be booked.
 func (s *System) prepare(req *gateway.Request) *gateway.Error {
+	if err := s.cfg.Books.Full(); err != nil {
+		return ledgerDown(err)
+	}
 	must := s.cfg.RefuseOnLedgerError || budgeted(req)
 	if must {
 		if err := s.cfg.Books.Failing(); err != nil {

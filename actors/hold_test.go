@@ -241,6 +241,11 @@ func TestBooksDownRefuseBudgetedOnly(t *testing.T) {
 		if _, err := s.Route(t.Context(), ask("r3", true)); gateway.KindOf(err) != gateway.LedgerDown {
 			t.Errorf("on_ledger_error refuse: %v", err)
 		}
+		s.cfg.RefuseOnLedgerError, b.full = false, errors.New("too many rows wait")
+		before := up.calls.Load()
+		if _, err := s.Route(t.Context(), ask("r4", true)); gateway.KindOf(err) != gateway.LedgerDown || up.calls.Load() != before {
+			t.Errorf("no memory for more rows: %v, %d calls left", err, up.calls.Load()-before)
+		}
 		stopped(t, s)
 	})
 }

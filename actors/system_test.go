@@ -95,6 +95,7 @@ type books struct {
 
 	accounts *ledger.Accounts // nil: nobody has a budget
 	failing  error
+	full     error
 	begun    []gateway.Outset
 }
 
@@ -109,6 +110,12 @@ func (b *books) Failing() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.failing
+}
+
+func (b *books) Full() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.full
 }
 
 func (b *books) Submit(e gateway.Entry, h gateway.Hold, unsure gateway.Microcents, done func(error)) {

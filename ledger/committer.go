@@ -40,7 +40,7 @@ func (b *Batch) len() int { return len(b.Bookings) + len(b.Runs) + len(b.Repeats
 // a group grows by itself), which is what an answer waits for; the other brings them
 // from there to the store in larger groups, which nobody waits for but readers. A group
 // that cannot be written is kept and tried again until it can be: no row is lost while
-// the process lives.
+// the process lives. What waits so is bounded: see Full.
 type Committer struct {
 	rows     Rows
 	journal  *journal
@@ -55,6 +55,7 @@ type Committer struct {
 	out     int                  // of them, those that have not ended
 	doubled int64
 	wake    chan struct{}
+	waits   backlog
 
 	fill filler
 	stop chan struct{}
@@ -106,6 +107,7 @@ func Start(rows Rows, dir string, full bool) (*Committer, error) {
 		journal:  &journal{dir: dir, full: full, most: segmentMost, number: last, oldest: last + 1, pending: map[int]int{}},
 		Accounts: NewAccounts(rows.Charges, time.Now),
 	}
+	c.waits.most = backlogMost
 	c.fill.init()
 	c.over.Add(2)
 	go c.write()     // ends with Stop
@@ -143,7 +145,15 @@ func (c *Committer) Submit(entry gateway.Entry, hold gateway.Hold, unsure gatewa
 	c.put(item{record: s.booking.frame(), settles: s, done: done})
 }
 
+// put queues a record. Where too much waits, all but rows are answered at once: no.
 func (c *Committer) put(i item) {
+	if i.settles == nil {
+		if err := c.Full(); err != nil {
+			i.done(err)
+			return
+		}
+	}
+	c.waits.took(&i)
 	c.mu.Lock()
 	c.queue = append(c.queue, i)
 	c.mu.Unlock()

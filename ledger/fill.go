@@ -190,6 +190,7 @@ func (c *Committer) batch(group []filling) (b Batch) {
 func (c *Committer) filled(group []filling) {
 	for i := range group {
 		it := &group[i].item
+		c.waits.dropped(it)
 		if it.outset != (holdID{}) {
 			continue
 		}

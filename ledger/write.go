@@ -107,6 +107,9 @@ func (c *Committer) tryAgain() {
 // written ends its hold first: who hears that a row is durable finds the room free.
 func (c *Committer) answer(group []item, segment int, err error) (again []item) {
 	if err == nil {
+		for i := range group {
+			c.waits.written(&group[i])
+		}
 		c.fill.add(group, segment)
 	}
 	for i := range group {
@@ -118,8 +121,11 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 			it.done(err)
 			it.done = nil
 		}
-		if err != nil && it.outset == (holdID{}) { // an attempt that was told no does not leave
+		switch {
+		case err != nil && it.outset == (holdID{}):
 			again = append(again, *it)
+		case err != nil: // an attempt that was told no does not leave
+			c.waits.dropped(it)
 		}
 	}
 	return again
