@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,7 +15,8 @@ import (
 
 // Table writes a report for people. Costs are in dollars, exact to the microcent.
 func Table(w io.Writer, lines []gateway.SpendLine, by []string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	b := bufio.NewWriterSize(w, 64<<10) // the table writes each of its cells by itself
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, g := range by {
 		fmt.Fprintf(t, "%s\t", g)
 	}
@@ -24,7 +27,7 @@ func Table(w io.Writer, lines []gateway.SpendLine, by []string) error {
 		}
 		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%s\t%s\t%d\n", l.Attempts, l.Requests, l.Prompt, l.Cached, l.Output, Dollars(l.Cost), Dollars(l.Estimated), l.Unpriced)
 	}
-	return t.Flush()
+	return errors.Join(t.Flush(), b.Flush())
 }
 
 // Dollars writes an amount exactly: "$0.00005334".
