@@ -29,6 +29,22 @@ type ModelStatus struct {
 	Skip         string        `json:"would_skip,omitempty"` // why a request would pass it by now
 }
 
+// LedgerStatus says whether the books can be written.
+type LedgerStatus struct {
+	State LedgerState
+	Since time.Time // of the trouble; zero while all is well
+	Why   string    // for people; it holds no path and nothing of a request
+}
+
+// LedgerState is one word about the books.
+type LedgerState string
+
+const (
+	LedgerOK      LedgerState = "ok"
+	LedgerBehind  LedgerState = "behind"  // rows are durable, but cannot be brought to where reports read them
+	LedgerFailing LedgerState = "failing" // rows cannot be made durable: they wait in memory, and keys with a budget get 503
+)
+
 // SpendQuery chooses rows. Zero fields choose everything.
 type SpendQuery struct {
 	From, To             time.Time // by the attempt's begin, rounded down to hours; To exclusive

@@ -29,6 +29,13 @@ type healthInfo struct {
 	Status     string           `json:"status"`
 	Providers  []providerHealth `json:"providers"`
 	Embeddings bool             `json:"embeddings_available"`
+	Ledger     *ledgerHealth    `json:"ledger,omitempty"`
+}
+
+type ledgerHealth struct {
+	State gateway.LedgerState `json:"state"`
+	Since time.Time           `json:"since,omitzero"`
+	Why   string              `json:"why,omitzero"`
 }
 
 type providerHealth struct {
@@ -37,7 +44,9 @@ type providerHealth struct {
 	State string `json:"state"`
 }
 
-// health is GET /health. It calls no provider.
+// health is GET /health. It calls no provider, and is 200 as long as it can be asked: what
+// is degraded still serves someone. Whoever must know whether to send requests here asks
+// /readyz.
 func (s *Server) health(c *gin.Context) {
 	h := healthInfo{Status: "ok", Providers: []providerHealth{}}
 	usable := 0
@@ -49,6 +58,13 @@ func (s *Server) health(c *gin.Context) {
 	}
 	if usable == 0 {
 		h.Status = "degraded"
+	}
+	if s.cfg.Ledger != nil {
+		l := s.cfg.Ledger()
+		h.Ledger = &ledgerHealth{l.State, l.Since, l.Why}
+		if l.State != gateway.LedgerOK {
+			h.Status = "degraded"
+		}
 	}
 	for _, m := range s.catalog.Models() {
 		h.Embeddings = h.Embeddings || m.Can.Embeddings

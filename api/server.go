@@ -50,6 +50,8 @@ type Config struct {
 	Runs Runs
 	// Repeats heed the Idempotency-Key of a request; nil: it is not heeded.
 	Repeats Repeats
+	// Ledger says whether the books can be written, for /health; nil: it does not say.
+	Ledger func() gateway.LedgerStatus
 }
 
 // Server is the edge as an http.Handler.

@@ -49,8 +49,8 @@ type Committer struct {
 
 	mu      sync.Mutex
 	queue   []item
-	failed  error                // of the last write to the journal; nil while all is well
-	behind  error                // of the last write to the store
+	failed  trouble              // with writing to the journal
+	behind  trouble              // with writing to the store
 	begun   map[holdID]departure // of the attempts whose rows are not in the store yet
 	out     int                  // of them, those that have not ended
 	doubled int64
@@ -167,7 +167,7 @@ func (c *Committer) put(i item) {
 func (c *Committer) Failing() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.failed
+	return c.failed.err
 }
 
 // Behind is why what is in the journal cannot be brought to the store; nil while all is
@@ -175,7 +175,7 @@ func (c *Committer) Failing() error {
 func (c *Committer) Behind() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.behind
+	return c.behind.err
 }
 
 // Doubled is how many rows were submitted a second time and changed nothing.

@@ -148,7 +148,7 @@ func (c *Committer) fillGroup(once bool) bool {
 	for {
 		doubled, err := c.apply(batch)
 		c.mu.Lock()
-		c.behind = err
+		c.behind.is(err)
 		c.doubled += int64(doubled)
 		c.mu.Unlock()
 		if err == nil {

@@ -83,7 +83,7 @@ func (c *Committer) writeGroup(group []item) []item {
 	}
 	segment, err := c.journal.write(records, len(group))
 	c.mu.Lock()
-	c.failed = err
+	c.failed.is(err)
 	if err == nil {
 		c.began(group, segment)
 	}
@@ -99,7 +99,7 @@ func (c *Committer) tryAgain() {
 	}
 	err := c.journal.try()
 	c.mu.Lock()
-	c.failed = err
+	c.failed.is(err)
 	c.mu.Unlock()
 }
 

@@ -113,7 +113,7 @@ func assemble(p parts) (gw *assembled, err error) {
 	if gw.system, err = actors.Start(system); err != nil {
 		return nil, err
 	}
-	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log, Memory: p.memory, MostWait: p.mostWait,
+	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log, Memory: p.memory, MostWait: p.mostWait, Ledger: gw.books.Status,
 		Runs: runs{ledger.NewRuns(gw.books, gw.store.Run), gw.system}, Repeats: ledger.NewRepeats(gw.books, gw.store)}, gw.system, p.config.models, gw.store)
 	if err != nil {
 		gw.system.Stop(context.Background())
