@@ -83,6 +83,11 @@ type Error struct {
 	Message string
 	// RetryAfter is zero when the provider did not say. It is the full value, not clamped.
 	RetryAfter time.Duration
+	// OneModel, with RateLimited: the provider said that the limit is this model's own, and
+	// not one of the account.
+	OneModel bool
+	// Quota, with RateLimited: an allowance of hours or days is used up, not a rate.
+	Quota bool
 	// Rate is what the answer's headers said about limits; nil when they said nothing.
 	Rate *RateInfo
 	// Sent is true when the request's body may have reached the provider, so that it may bill the prompt.

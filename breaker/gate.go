@@ -208,6 +208,7 @@ func (g *Gate) spend(now time.Time, tokens int) (time.Duration, bool) {
 func (p *Permit) Done(now time.Time, o Outcome) {
 	p.once.Do(func() {
 		v := judge(o.Err)
+		p.site.heed(now, o.Err) // before the place is free for the next
 		if opened := p.gate.settle(now, p, o, v); opened {
 			p.site.modelOpened(now, p.gate)
 		}
@@ -220,7 +221,7 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	full := g.inFlight >= g.learned.limit
-	if e := asError(o.Err); e != nil && e.Kind == gateway.RateLimited && e.RetryAfter <= 0 {
+	if e := asError(o.Err); e != nil && e.Kind == gateway.RateLimited && e.RetryAfter <= 0 && !e.Quota {
 		g.learned.refused(g.inFlight)
 		g.mute(now)
 	} else if v == good {
@@ -255,27 +256,11 @@ func (g *Gate) learn(now time.Time, o Outcome) {
 	if e == nil {
 		return
 	}
-	switch e.Kind {
-	case gateway.ProviderAuth:
-		if oneModel(e) {
-			g.auth.refused(now, g.pace().of(authPause))
-		}
-	case gateway.RateLimited:
-		if e.RetryAfter > 0 {
-			g.cool(now, e.RetryAfter)
-		}
-	case gateway.Overloaded:
-		if e.RetryAfter > 0 {
-			g.cool(now, e.RetryAfter)
-		}
-	case gateway.ProviderBilling:
-		g.cool(now, max(e.RetryAfter, g.pace().of(billingPause)))
+	if e.Kind == gateway.ProviderAuth && oneModel(e) {
+		g.auth.refused(now, g.pace().of(authPause))
 	}
+	g.cool(now, g.pace().cooling(e))
 }
-
-// billingPause is how long a provider without credit is left alone when it does not
-// say. Source: routing reference section 3.
-const billingPause = 10 * time.Minute
 
 func (g *Gate) cool(now time.Time, d time.Duration) {
 	if until := now.Add(d); until.After(g.cooling) {
@@ -297,12 +282,12 @@ type Status struct {
 
 // Status reads the gate without changing it.
 func (g *Gate) Status(now time.Time) Status {
-	site, siteWait := g.site.State(now), g.site.wait(now)
+	site, siteWait, siteCools := g.site.State(now), g.site.wait(now), g.site.coolingUntil()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := Status{State: g.circuit.state(now), InFlight: g.inFlight, Limit: g.limit(), Queued: int(g.waiting.Load())}
-	if now.Before(g.cooling) {
-		s.State, s.CoolingUntil = Cooling, g.cooling
+	if until := later(g.cooling, siteCools); now.Before(until) {
+		s.State, s.CoolingUntil = Cooling, until
 	}
 	if g.auth.shut(now) {
 		s.State = Misconfigured

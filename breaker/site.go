@@ -15,6 +15,7 @@ type Site struct {
 	circuit *circuit
 	pace    pace
 	auth    lockout // the provider refuses our key
+	cooling time.Time
 
 	lastOpen *Gate // the model whose circuit opened last
 	openedAt time.Time
@@ -42,6 +43,9 @@ func NewSite(cfg Config) *Site {
 func (s *Site) admit(now time.Time) (func(time.Time, verdict), bool, *gateway.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if now.Before(s.cooling) {
+		return nil, false, refuse(gateway.RateLimited, s.cooling.Sub(now), "asked to come back later")
+	}
 	look, wait := s.auth.admit(now)
 	if wait > 0 {
 		return nil, false, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key")
@@ -57,6 +61,21 @@ func (s *Site) admit(now time.Time) (func(time.Time, verdict), bool, *gateway.Er
 		s.auth.looking = s.auth.looking && !look
 		done(now, v)
 	}, probe || look, nil
+}
+
+// heed keeps every caller from a provider that asked for that, whichever model it said so
+// of, unless it said that the limit is the model's own: then the gate alone heeds it.
+func (s *Site) heed(now time.Time, err error) {
+	e := asError(err)
+	if e == nil || e.OneModel || e.Kind == gateway.Overloaded {
+		return // one that is overloaded may be so for one model
+	}
+	d := s.pace.cooling(e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if until := now.Add(d); d > 0 && until.After(s.cooling) {
+		s.cooling = until
+	}
 }
 
 // judge says what an outcome means for the whole provider: a failed connection is bad
@@ -95,6 +114,8 @@ func (s *Site) wait(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case now.Before(s.cooling):
+		return s.cooling.Sub(now)
 	case s.auth.shut(now):
 		return max(s.auth.until.Sub(now), time.Second)
 	case s.circuit.state(now) == Open:
@@ -103,14 +124,24 @@ func (s *Site) wait(now time.Time) time.Duration {
 	return 0
 }
 
-// State is Closed, Open, HalfOpen or Misconfigured.
+// State is Closed, Open, HalfOpen, Cooling or Misconfigured.
 func (s *Site) State(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.auth.shut(now) {
 		return Misconfigured
 	}
+	if now.Before(s.cooling) {
+		return Cooling
+	}
 	return s.circuit.state(now)
+}
+
+// coolingUntil is when every model may be asked again; in the past when that is now.
+func (s *Site) coolingUntil() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cooling
 }
 
 func asError(err error) *gateway.Error {

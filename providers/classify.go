@@ -27,8 +27,29 @@ func classify(kind, provider, model string, status int, header http.Header, body
 		e.Message = strings.TrimSpace("the provider answered " + strconv.Itoa(status) + " " + http.StatusText(status))
 	}
 	e.RetryAfter = retryAfter(header, said, e.Rate)
-	e.Kind = said.kind(kind, status, header)
+	if e.Kind = said.kind(kind, status, header); e.Kind == gateway.RateLimited {
+		e.Quota = said.quota()
+		e.OneModel = said.perModel || model != "" && strings.Contains(said.message, model) || usedUp(e.Rate)
+	}
 	return e
+}
+
+// quota: what is used up comes back with a day or a plan's window. Source: wire reference
+// 12.4, Gemini's PerDay and Z.ai's 1304 and 1308.
+func (f *failure) quota() bool { return f.daily || f.code == "1304" || f.code == "1308" }
+
+// usedUp: a window of the answer's headers has nothing left. The providers that send them
+// count by model.
+func usedUp(rate *gateway.RateInfo) bool {
+	if rate == nil {
+		return false
+	}
+	for _, w := range [...]gateway.RateWindow{rate.Requests, rate.Tokens, rate.InputTokens, rate.OutputTokens} {
+		if w.Limit > 0 && w.Remaining == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // kind applies the rules in order: the provider's own words, then its text, then the status.

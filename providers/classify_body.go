@@ -22,6 +22,8 @@ type failure struct {
 	delay   string // Gemini's RetryInfo
 	empty   bool   // there was no body
 	daily   bool   // a quota of the day is used up
+
+	perModel bool // the quota that is used up is one of the model
 }
 
 func (f *failure) word() string {
@@ -62,6 +64,7 @@ func readFailure(body []byte) *failure {
 			if strings.Contains(d.Raw, "PerDay") {
 				f.daily = true
 			}
+			f.perModel = f.perModel || strings.Contains(d.Raw, "PerModel")
 			return true
 		})
 	} else {
