@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -170,4 +171,40 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("packed again: %v, %d of %d left", err, n, want)
 		}
 	})
+}
+
+// Books of the version before packs are packed when they are opened, to be written or to
+// be read; beside an older gateway that writes them they cannot be read, and it is said.
+func TestBooksWithoutPacksAreBroughtForward(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range 300 {
+		mustAppend(t, s, anyRow(r, fmt.Sprint("r", i), when.Add(time.Duration(i)*5*time.Hour)))
+	}
+	query := gateway.SpendQuery{By: []string{"key", "model", "month"}}
+	want, err := s.Spend(t.Context(), query)
+	if err != nil || len(want) < 20 {
+		t.Fatal(len(want), err)
+	}
+	if _, err := s.write.Exec("DROP TABLE packs; ALTER TABLE summed DROP COLUMN hour; PRAGMA user_version = 4"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{ReadOnly: true}); err == nil || !strings.Contains(err.Error(), "version 4") {
+		t.Errorf("beside an older gateway: %v", err)
+	}
+	s.Close()
+	reader, err := Open(dir, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := reader.Spend(t.Context(), query)
+	if err := errors.Join(err, reader.Close()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %v\nwant %v", got, err, want)
+	}
+	s = openStore(t, dir)
+	mustAppend(t, s, anyRow(r, "late", when), anyRow(r, "new", when.AddDate(0, 4, 0)))
+	if v, err := s.Verify(t.Context()); err != nil || len(v.Wrong) > 0 || v.Packs == 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
 }

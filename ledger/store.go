@@ -83,11 +83,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		if err := bookLeftOver(dir, opts.Full); err != nil {
 			return nil, err
 		}
-		db, err := connect(path, "mode=ro", opts)
-		if err != nil {
-			return nil, err
-		}
-		return &Store{read: db}, nil
+		return openToRead(dir, path, opts)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the ledger's directory: %w", err)
@@ -102,6 +98,46 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// openToRead opens books that this program wrote, or brings those of an older one forward
+// if no gateway has them open.
+func openToRead(dir, path string, opts Options) (*Store, error) {
+	for tried := false; ; tried = true {
+		db, err := connect(path, "mode=ro", opts)
+		if err != nil {
+			return nil, err
+		}
+		version, err := versionOf(db)
+		if err == nil && version == len(migrations) {
+			return &Store{read: db}, nil
+		}
+		db.Close()
+		if err != nil {
+			return nil, err
+		}
+		if version > len(migrations) || tried {
+			return nil, unknownVersion(version)
+		}
+		s, err := Open(dir, Options{Full: opts.Full})
+		if err != nil {
+			return nil, fmt.Errorf("the ledger is of version %d, and cannot be brought to %d now: %w", version, len(migrations), err)
+		}
+		if err := s.Close(); err != nil {
+			return nil, fmt.Errorf("migrating the ledger: %w", err)
+		}
+	}
+}
+
+func versionOf(db *sql.DB) (version int, err error) {
+	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("reading the ledger's version: %w", err)
+	}
+	return version, nil
+}
+
+func unknownVersion(version int) error {
+	return fmt.Errorf("the ledger is of version %d, this program knows up to %d", version, len(migrations))
 }
 
 func (s *Store) open(path string, opts Options) (err error) {
@@ -145,12 +181,12 @@ func connect(path, mode string, opts Options) (*sql.DB, error) {
 }
 
 func (s *Store) migrate() error {
-	var version int
-	if err := s.write.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("reading the ledger's version: %w", err)
+	version, err := versionOf(s.write)
+	if err != nil {
+		return err
 	}
 	if version > len(migrations) {
-		return fmt.Errorf("the ledger is of version %d, this program knows up to %d", version, len(migrations))
+		return unknownVersion(version)
 	}
 	for ; version < len(migrations); version++ {
 		tx, err := s.write.Begin()
