@@ -64,7 +64,7 @@ func (w *Walk) leastSlow(than *Candidate, race bool, now time.Time) (int, bool) 
 		if !w.open(i) || !h.demotion.on || !affordable(than, c, w.fleet.Times.PriceRatio) {
 			continue
 		}
-		if g := w.fleet.Gate(c.Model); g.Shut || race && (!g.Closed || g.Tight || w.state[i] == dropped) {
+		if g := w.fleet.Gate(c.Model); g.Shut || race && (!g.Closed || g.Tight || w.state[i] == dropped || !h.raceable()) {
 			continue
 		}
 		if d := h.typical(now); !found || d < quickest {
@@ -94,7 +94,7 @@ func (w *Walk) hedge(i int, now time.Time) {
 	f := &w.flying[i]
 	waited := f.waited(now)
 	f.hedgeAt = time.Time{}
-	if w.hedges >= w.rules.MaxHedges || f.content || w.sent > len(w.cands) {
+	if w.pushed || w.hedges >= w.rules.MaxHedges || f.content || w.sent > len(w.cands) {
 		return
 	}
 	target, ok := w.hedgeTarget(f.cand, now)
@@ -124,7 +124,7 @@ func (w *Walk) hedgeTarget(late int, now time.Time) (int, bool) {
 			continue
 		}
 		g, h := w.fleet.Gate(c.Model), w.fleet.at(c)
-		if !g.Closed || g.Tight || h.demotion.on || left < 2*h.base.m50 {
+		if !g.Closed || g.Tight || h.demotion.on || left < 2*h.base.m50 || !h.raceable() {
 			continue
 		}
 		return i, true

@@ -86,6 +86,9 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 	took := w.flying[i].waited(now)
 	f := w.flying[i]
 	w.blame(&w.flying[i], ev.Err, now)
+	if k := gateway.KindOf(ev.Err); f.role == gateway.Hedge && (k == gateway.RateLimited || ev.Err != nil && ev.Err.RetryAfter > 0) {
+		w.pushed = true
+	}
 	w.land(i)
 	w.state[f.cand] = spent
 	w.note(ev.Err, f)
@@ -115,6 +118,9 @@ func (w *Walk) blame(f *flight, err *gateway.Error, now time.Time) {
 	c := &w.cands[f.cand]
 	switch gateway.KindOf(err) {
 	case gateway.Unavailable, gateway.RetryNow, gateway.Overloaded, gateway.BadAnswer, gateway.Timeout:
+		if f.role == gateway.Hedge {
+			w.fleet.at(c).struck()
+		}
 		if !f.late {
 			w.judged(f, failed, now)
 		}

@@ -14,7 +14,26 @@ type health struct {
 	outcomes   outcomes
 	demotion   demotion
 	window     time.Duration
+	strikes    float64 // races that failed here lately, less a tenth for each answer
 }
+
+// Limits of the races to one target that is failing: no more after this many failures in a
+// row, and ten answers make up for one. Source: routing reference section 1, after gRPC's
+// A6 (10 tokens, ratio 0.1, none below half).
+const (
+	strikesMost = 10
+	strikesStop = 5
+	strikesHeal = 0.1
+)
+
+// struck notes that a race to this model failed.
+func (h *health) struck() { h.strikes = min(h.strikes+1, strikesMost) }
+
+// healed notes that it answered.
+func (h *health) healed() { h.strikes = max(h.strikes-strikesHeal, 0) }
+
+// raceable says whether races may still go here.
+func (h *health) raceable() bool { return h.strikes < strikesStop }
 
 const classes = 4
 

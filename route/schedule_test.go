@@ -11,12 +11,22 @@ import (
 	"gateway"
 )
 
-var schedules = flag.Int("schedules", 10_000, "random schedules to run; 1000000 takes minutes")
+var (
+	schedules = flag.Int("schedules", 10_000, "random schedules to run; 1000000 takes minutes")
+	oneSeed   = flag.Int("seed", -1, "the only schedule to run, with its script printed")
+)
 
 // TestSchedules runs seeded random schedules of walks over a shared fleet: random
 // candidates, outcomes, timings, refusals, departures and panics. After every step the
 // invariants are checked; a failing seed prints its trace.
 func TestSchedules(t *testing.T) {
+	if *oneSeed >= 0 {
+		script, err := schedule(uint64(*oneSeed))
+		if t.Logf("seed %d:\n%s", *oneSeed, script); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	for seed := range *schedules {
 		trace, err := schedule(uint64(seed))
 		if err == nil && seed%100 == 0 {
@@ -26,7 +36,7 @@ func TestSchedules(t *testing.T) {
 			}
 		}
 		if err != nil {
-			t.Fatalf("seed %d: %v\n%s", seed, err, trace)
+			t.Fatalf("seed %d: %v\nreplay it with: go test ./route -run TestSchedules -v -seed %d\n%s", seed, err, seed, trace)
 		}
 	}
 }
@@ -211,6 +221,18 @@ func (r *run) failure(attempt int) Event {
 	return Event{Kind: Failed, Attempt: attempt, Err: e}
 }
 
+var (
+	eventWords  = [...]string{"begin", "tick", "left", "refused", "content", "whole", "failed", "gone", "drain"}
+	actionWords = [...]string{"start", "cancel", "commit", "give-up"}
+)
+
+func kindWord(err *gateway.Error) string {
+	if err == nil {
+		return ""
+	}
+	return " " + err.Kind.String()
+}
+
 func (r *run) give(ev Event) (err error) {
 	defer func() {
 		switch p := recover(); p {
@@ -224,9 +246,9 @@ func (r *run) give(ev Event) (err error) {
 			panic(p)
 		}
 	}()
-	fmt.Fprintf(&r.w.trace, "%s event %d attempt %d\n", r.w.now.Format("05.000"), ev.Kind, ev.Attempt)
+	fmt.Fprintf(&r.w.trace, "%s %s %d%s\n", r.w.now.Format("05.000"), eventWords[ev.Kind], ev.Attempt, kindWord(ev.Err))
 	for _, a := range r.walk.Step(ev, r.w.now) {
-		fmt.Fprintf(&r.w.trace, "  action %d attempt %d cand %d %s\n", a.Kind, a.Attempt, a.Candidate, a.Role)
+		fmt.Fprintf(&r.w.trace, "  %s %d %s %s\n", actionWords[a.Kind], a.Attempt, r.w.cands[a.Candidate].Model.Provider, a.Role)
 		if err := r.check(a); err != nil {
 			return err
 		}
@@ -236,8 +258,47 @@ func (r *run) give(ev Event) (err error) {
 		r.w.now = r.w.now.Add(held)
 		r.walk.Delay(held, r.w.now)
 	}
+	if err := r.consistent(); err != nil {
+		return err
+	}
 	for _, m := range r.w.fleet.TakeSick() {
 		r.walk.MoveAt(m, r.w.now.Add(100*time.Millisecond))
+	}
+	return nil
+}
+
+// consistent holds the walk against its calls, and the fleet against the walk, which is
+// the only one that is out.
+func (r *run) consistent() error {
+	again, tests := 0, 0
+	for i := range r.walk.flying {
+		f := &r.walk.flying[i]
+		if r.calls[f.attempt] == nil {
+			return fmt.Errorf("attempt %d is in the walk and not out", f.attempt)
+		}
+		if f.again {
+			again++
+		}
+		if f.test != 0 {
+			tests++
+		}
+	}
+	out := len(r.calls)
+	if r.calls[r.won] != nil { // the client's, and no more the walk's
+		out--
+	}
+	if out != len(r.walk.flying) {
+		return fmt.Errorf("%d calls are out, the walk knows %d", out, len(r.walk.flying))
+	}
+	flying := 1
+	if r.walk.Done() {
+		flying = 0
+	}
+	if f, a, p := r.w.fleet.bookkeeping(); f != flying || a != again || p > tests {
+		return fmt.Errorf("the fleet counts %d, %d, %d for %d in flight with %d retries and %d tests", f, a, p, flying, again, tests)
+	}
+	if h := r.w.fleet.hedges; h < 0 || h > r.w.fleet.Times.HedgeBurst {
+		return fmt.Errorf("%v hedges in the bucket", h)
 	}
 	return nil
 }

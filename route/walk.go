@@ -19,7 +19,8 @@ type Walk struct {
 	attempts   int // numbers handed out
 	sent       int // attempts that left
 	hedges     int
-	wrong      int // answers that failed the caller's check
+	pushed     bool // a race was answered with "come back later": no more of them
+	wrong      int  // answers that failed the caller's check
 	repeated   bool
 	waited     bool // for room that was about to come
 	failures   []*gateway.Error
@@ -276,6 +277,7 @@ func (w *Walk) onContent(ev Event, now time.Time) {
 	}
 	c := &w.cands[f.cand]
 	w.fleet.observe(now, c, w.rules.PromptTokens, ttft)
+	w.fleet.at(c).healed()
 	if !f.late {
 		w.judged(f, fine, now)
 	}
