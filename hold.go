@@ -54,6 +54,8 @@ type Shortage struct {
 	Account string // id of the first account on the path without room
 	Spent   Microcents
 	Held    Microcents // for attempts that run now, and for bills that are not known exactly
+	Unsure  Microcents // the second part of Held: it stays until the period ends
+	Until   time.Time  // the next period begins; zero for a budget that lasts for the key's whole life
 	Limit   Microcents
 	Needed  Microcents // the upper bound of what the attempt could have cost
 	Later   bool       // there will be room when what is held is freed

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -164,8 +165,12 @@ func (l *ledgerActor) refuse(a *attempt, err *gateway.Error) {
 }
 
 func exceeded(short *gateway.Shortage) *gateway.Error {
-	e := gateway.Errorf(gateway.BudgetExceeded, "the budget does not hold this request: %d microcents are spent and %d held of %d, and it may cost up to %d",
-		short.Spent, short.Held, short.Limit, short.Needed)
+	unsure := ""
+	if short.Unsure > 0 { // nothing may run, and yet something is held
+		unsure = fmt.Sprintf(" (%d of that is what calls that were cut may have cost)", short.Unsure)
+	}
+	e := gateway.Errorf(gateway.BudgetExceeded, "the budget does not hold this request: %d microcents are spent and %d held%s of %d, and it may cost up to %d",
+		short.Spent, short.Held, unsure, short.Limit, short.Needed)
 	e.Short = short
 	return e
 }

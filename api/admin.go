@@ -114,7 +114,8 @@ func (a *admin) shown(k *gateway.Key) KeyInfo {
 		return info
 	}
 	if st, err := a.cfg.Account(gateway.Account{ID: k.ID, Budget: k.Budget}); err == nil {
-		info.Account = &AccountInfo{Spent: st.Spent, Held: st.Held + st.Unsure, From: st.From, Until: st.Until}
+		account := accountInfo(st)
+		info.Account = &account
 	}
 	return info
 }
@@ -232,5 +233,5 @@ func (a *admin) spend(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	a.writeSpend(c, q)
+	a.writeSpend(c, q, nil)
 }

@@ -156,8 +156,13 @@ func (p *problem) shortage(b []byte) []byte {
 	b = appendString(b, p.short.Account)
 	b = appendInt(b, `,"spent":`, int(p.short.Spent))
 	b = appendInt(b, `,"held":`, int(p.short.Held))
+	b = appendInt(b, `,"unsure":`, int(p.short.Unsure)) // a part of held
 	b = appendInt(b, `,"limit":`, int(p.short.Limit))
-	return appendInt(b, `,"needed":`, int(p.short.Needed))
+	b = appendInt(b, `,"needed":`, int(p.short.Needed))
+	if !p.short.Until.IsZero() {
+		b = appendString(append(b, `,"period_ends":`...), p.short.Until.UTC().Format(time.RFC3339))
+	}
+	return b
 }
 
 // attempts says per attempt which provider it was and why it failed.

@@ -45,10 +45,15 @@ type BudgetInfo struct {
 
 // AccountInfo is what stands on a key's account in its present period.
 type AccountInfo struct {
-	Spent gateway.Microcents `json:"spent_microcents"`
-	Held  gateway.Microcents `json:"held_microcents"`
-	From  time.Time          `json:"period_begun,omitzero"`
-	Until time.Time          `json:"period_ends,omitzero"`
+	Spent  gateway.Microcents `json:"spent_microcents"`
+	Held   gateway.Microcents `json:"held_microcents"`   // for what runs now
+	Unsure gateway.Microcents `json:"unsure_microcents"` // what cut calls may have cost beyond their estimates
+	From   time.Time          `json:"period_begun,omitzero"`
+	Until  time.Time          `json:"period_ends,omitzero"`
+}
+
+func accountInfo(st gateway.AccountState) AccountInfo {
+	return AccountInfo{Spent: st.Spent, Held: st.Held, Unsure: st.Unsure, From: st.From, Until: st.Until}
 }
 
 // Dollars is an exact amount of dollars as text. A JSON number is taken too, digit by digit.

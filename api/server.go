@@ -48,6 +48,8 @@ type Config struct {
 	MostWait time.Duration
 	// Runs are the agents' runs; nil: none are kept.
 	Runs Runs
+	// Account says what stands on an account; nil: budgets are not shown.
+	Account func(gateway.Account) (gateway.AccountState, error)
 	// Repeats heed the Idempotency-Key of a request; nil: it is not heeded.
 	Repeats Repeats
 	// Ledger says whether the books can be written, for /health; nil: it does not say.

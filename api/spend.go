@@ -29,11 +29,34 @@ func (s *Server) spend(c *gin.Context) {
 		}
 		q.Key = who.key.ID
 	}
-	s.writeSpend(c, q)
+	s.writeSpend(c, q, s.budgets(c))
+}
+
+// budgetInfo is a budget that a client's requests must fit into, and what stands on it.
+type budgetInfo struct {
+	Account     string             `json:"account"`
+	Limit       gateway.Microcents `json:"limit_microcents"`
+	AccountInfo `json:",inline"`
+}
+
+// budgets are those of the caller's key and its team.
+func (s *Server) budgets(c *gin.Context) (list []budgetInfo) {
+	who := event(c).caller
+	if who == nil || s.cfg.Account == nil {
+		return nil
+	}
+	var req gateway.Request
+	who.sign(&req)
+	for _, a := range req.Accounts {
+		if st, err := s.cfg.Account(a); err == nil {
+			list = append(list, budgetInfo{a.ID, a.Budget.Limit, accountInfo(st)})
+		}
+	}
+	return list
 }
 
 // writeSpend answers a query with the total and the groups of it.
-func (s *Server) writeSpend(c *gin.Context, q gateway.SpendQuery) {
+func (s *Server) writeSpend(c *gin.Context, q gateway.SpendQuery, budgets []budgetInfo) {
 	whole := q
 	whole.By = nil
 	total, err := s.books.Spend(c.Request.Context(), whole)
@@ -48,7 +71,9 @@ func (s *Server) writeSpend(c *gin.Context, q gateway.SpendQuery) {
 	answer := struct {
 		Total  gateway.SpendLine   `json:"total"`
 		Groups []gateway.SpendLine `json:"groups,omitempty"`
-	}{Groups: lines}
+		// Budgets are as they stand now, whatever the query.
+		Budgets []budgetInfo `json:"budgets,omitempty"`
+	}{Groups: lines, Budgets: budgets}
 	if len(total) > 0 {
 		answer.Total = total[0]
 	}

@@ -157,3 +157,43 @@ func TestChangedBudgetKeepsWhatWasSpent(t *testing.T) {
 		t.Error("a zone that is not there is accepted")
 	}
 }
+
+// What a cut call may have cost stays on its account until the period ends; of a budget
+// for a key's whole life it stays for good.
+func TestUnsureEndsWithItsPeriod(t *testing.T) {
+	for _, b := range []gateway.Budget{daily(100), {Limited: true, Limit: 100, Every: gateway.Once}} {
+		c := newClockwork(t, b, "2026-11-23T12:00:00Z")
+		h, short := c.Hold(gateway.Ask{Request: "cut", Attempt: 1, Path: c.path, Want: 60})
+		if short != nil || !c.Settle(h, 10, 50) {
+			t.Fatal(short)
+		}
+		_, short = c.Hold(gateway.Ask{Request: "next", Attempt: 1, Path: c.path, Want: 60})
+		if short == nil || short.Spent != 10 || short.Held != 50 || short.Unsure != 50 || short.Later {
+			t.Errorf("%+v", short)
+		}
+		if days := b.Every == gateway.Daily; short.Until.IsZero() == days {
+			t.Errorf("the period ends at %v", short.Until)
+		}
+		c.at("2026-11-24T00:00:00Z")
+		if admitted := c.spend(60); admitted != (b.Every == gateway.Daily) {
+			t.Errorf("every %q, on the next day: admitted %v", b.Every, admitted)
+		}
+	}
+}
+
+// Those who watch hear of a refusal that the whole limit would have held, and of no other.
+func TestRefusalsAreHeardOf(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-23T12:00:00Z")
+	var heard []gateway.AccountState
+	c.Watch(func(st gateway.AccountState, _ gateway.Budget) { heard = append(heard, st) })
+	if !c.spend(60) {
+		t.Fatal("no room")
+	}
+	for _, want := range []gateway.Microcents{101, 60} {
+		_, short := c.Hold(gateway.Ask{Request: "no", Attempt: 1, Path: c.path, Want: want})
+		c.Refused(short)
+	}
+	if len(heard) != 2 || heard[0].Refused || !heard[1].Refused || heard[1].Spent != 60 {
+		t.Errorf("%+v", heard)
+	}
+}

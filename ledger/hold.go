@@ -60,7 +60,8 @@ func (a *Accounts) fit(ask gateway.Ask) (gateway.Microcents, *gateway.Shortage) 
 		if ask.Least > 0 {
 			need = ask.Least
 		}
-		return 0, &gateway.Shortage{Account: ask.Path[i].ID, Spent: acc.sum.spent, Held: acc.sum.held + acc.sum.unsure,
+		st := acc.state(ask.Path[i].ID)
+		return 0, &gateway.Shortage{Account: st.ID, Spent: st.Spent, Held: st.Held + st.Unsure, Unsure: st.Unsure, Until: st.Until,
 			Limit: acc.budget.Limit, Needed: need, Later: need <= ever}
 	}
 	return amount, nil

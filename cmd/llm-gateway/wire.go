@@ -114,7 +114,8 @@ func assemble(p parts) (gw *assembled, err error) {
 		return nil, err
 	}
 	gw.edge, err = api.New(api.Config{Keys: p.keys, Log: p.log, Memory: p.memory, MostWait: p.mostWait, Ledger: gw.books.Status,
-		Runs: runs{ledger.NewRuns(gw.books, gw.store.Run), gw.system}, Repeats: ledger.NewRepeats(gw.books, gw.store)}, gw.system, p.config.models, gw.store)
+		Runs: runs{ledger.NewRuns(gw.books, gw.store.Run), gw.system}, Repeats: ledger.NewRepeats(gw.books, gw.store),
+		Account: gw.books.Accounts.State}, gw.system, p.config.models, gw.store)
 	if err != nil {
 		gw.system.Stop(context.Background())
 		return nil, err
