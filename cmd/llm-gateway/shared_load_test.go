@@ -108,6 +108,10 @@ func TestOneRetryAfterSendsAllToTheNextProvider(t *testing.T) {
 		all.Wait()
 	}
 	round(1)
+	p := statusOf(t, base, "first")
+	if p.State != "cooling" || len(p.Models) != 1 || p.Models[0].Skip != "cooling" || time.Until(p.Models[0].CoolingUntil) < 30*time.Second {
+		t.Errorf("it is shown as %+v", p)
+	}
 	round(callers)
 	if n := first.calls.Load(); n != 1 {
 		t.Errorf("the limited provider was asked %d times; want once", n)

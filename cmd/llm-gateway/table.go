@@ -62,13 +62,14 @@ func (b *board) draw(out io.Writer, now time.Time) {
 // render is the picture as text, each line ended.
 func (b *board) render(now time.Time) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "llm-gateway demo  %s  %s  %d requests, %d failed, %s\n\n",
-		b.url, now.Sub(b.begun).Truncate(time.Second), b.total, b.failed, ledger.Dollars(b.spent))
+	providers := b.status()
+	fmt.Fprintf(&out, "llm-gateway demo  %s  %s  %d requests, %d failed, %s, %s hedges left\n\n",
+		b.url, now.Sub(b.begun).Truncate(time.Second), b.total, b.failed, ledger.Dollars(b.spent), hedgesLeft(providers))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PROVIDER\tMODEL\tSTATE\tIN FLIGHT\tFIRST TOKEN p50\tp95\tANSWERED")
-	for _, p := range b.status() {
-		state, p50, p95 := live(p)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%d\n", p.Name, p.Model, state, p.InFlight, short(p50), short(p95), b.by[p.Name])
+	fmt.Fprintln(table, "PROVIDER\tMODEL\tSTATE\tIN FLIGHT\tQUEUED\tFIRST TOKEN p50\tp95\tANSWERED")
+	for _, p := range providers {
+		m := live(p)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\n", p.Name, p.Model, inWords(m, now), p.InFlight, m.Queued, short(m.P50), short(m.P95), b.by[p.Name])
 	}
 	table.Flush()
 	out.WriteString("\n")
@@ -84,19 +85,39 @@ func (b *board) render(now time.Time) string {
 	return out.String()
 }
 
-// live is the state and the quantiles of the model that is asked by default.
-func live(p gateway.ProviderStatus) (state string, p50, p95 time.Duration) {
-	state = p.State
+// live is the model that is asked by default; before anybody has asked it, it has only the
+// provider's state.
+func live(p gateway.ProviderStatus) gateway.ModelStatus {
 	for _, m := range p.Models {
-		if m.Model != p.Model {
-			continue
+		if m.Model == p.Model {
+			m.State = p.State
+			return m
 		}
-		if m.Demoted && state == "closed" {
-			state = "passed over"
-		}
-		return state, m.P50, m.P95
 	}
-	return state, 0, 0
+	return gateway.ModelStatus{State: p.State}
+}
+
+// inWords is the state, or why a request would pass the model by now, and for how long.
+func inWords(m gateway.ModelStatus, now time.Time) string {
+	switch wait := m.CoolingUntil.Sub(now); {
+	case m.State == "cooling" && wait > 0:
+		return "cooling " + max(wait.Truncate(time.Second), time.Second).String()
+	case m.State == "closed" && m.Demoted:
+		return "passed over"
+	case m.State == "closed" && m.Skip != "":
+		return "full"
+	}
+	return m.State
+}
+
+// hedgesLeft is what is in the bucket, which all models share.
+func hedgesLeft(all []gateway.ProviderStatus) string {
+	for _, p := range all {
+		for _, m := range p.Models {
+			return fmt.Sprintf("%.1f", m.HedgeBucket)
+		}
+	}
+	return "-"
 }
 
 // cells are the columns of one request.

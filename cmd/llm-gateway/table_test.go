@@ -31,3 +31,30 @@ func TestBoardKeepsItsHeightAndShowsBothHalves(t *testing.T) {
 		}
 	}
 }
+
+// The table says of each provider why a request would pass it by now, and for how long.
+func TestBoardSaysWhoIsPassedBy(t *testing.T) {
+	now := time.Now()
+	one := func(name string, m gateway.ModelStatus) gateway.ProviderStatus {
+		m.Model, m.HedgeBucket = "m", 12.25
+		return gateway.ProviderStatus{Name: name, Model: "m", State: m.State, Models: []gateway.ModelStatus{m}}
+	}
+	b := newBoard("http://127.0.0.1:1", "curl …", func() []gateway.ProviderStatus {
+		return []gateway.ProviderStatus{
+			one("well", gateway.ModelStatus{State: "closed"}), one("limited", gateway.ModelStatus{State: "cooling", CoolingUntil: now.Add(7300 * time.Millisecond)}),
+			one("busy", gateway.ModelStatus{State: "closed", Skip: "all of its places are taken", Queued: 41}), one("refuses", gateway.ModelStatus{State: "misconfigured"}),
+			{Name: "new", Model: "m", State: "closed"},
+		}
+	})
+	text := b.render(now)
+	if !strings.Contains(text, "12.2 hedges left") {
+		t.Errorf("no bucket in\n%s", text)
+	}
+	for name, want := range map[string]string{"well": "closed", "limited": "cooling 7s", "busy": "full", "refuses": "misconfigured", "new": "closed"} {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, name+" ") && (!strings.Contains(line, want) || name == "busy" && !strings.Contains(line, "41")) {
+				t.Errorf("%q, want %s", line, want)
+			}
+		}
+	}
+}
