@@ -79,6 +79,12 @@ type Stream interface {
 // a hint, not a promise: what is at hand may turn out to hold nothing for the client.
 type Buffered interface{ Buffered() bool }
 
+// Waiter is implemented by streams that can wait for their provider before Next is called.
+// Wait returns when there is something to read, or at once when it cannot know; Next says
+// what it was. Who waits there and not in Next holds less of the stack, and nothing of the
+// stream's buffers: most of the life of an open stream is such a wait.
+type Waiter interface{ Wait() }
+
 // Answer is what the router hands to the edge: the one answer to a request.
 type Answer struct {
 	Provider, Model string

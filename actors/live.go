@@ -122,11 +122,7 @@ func (l *live) arm(d time.Duration) {
 // and pull fill a chunk that their caller has: a stream that waits for its next token
 // waits in them, and what lies on its stack until then is what it costs in memory.
 func (l *live) ask(c *gateway.Chunk) (err error) {
-	asked := max(int64(time.Since(l.begun)-l.gap.soFar), 1)
-	l.asked.Store(asked)
-	if !l.armed.Load() {
-		l.arm(l.left(asked))
-	}
+	asked := l.ask0()
 	*c, err = l.stream.Next()
 	l.asked.Store(0)
 	if waited := time.Since(l.begun) - time.Duration(asked); err == nil {
@@ -135,6 +131,41 @@ func (l *live) ask(c *gateway.Chunk) (err error) {
 		l.gap.broke(waited)
 	}
 	return err
+}
+
+// ask0 notes that somebody waits for the provider, and since when.
+func (l *live) ask0() int64 {
+	asked := l.asked.Load()
+	if asked == 0 {
+		asked = max(int64(time.Since(l.begun)-l.gap.soFar), 1)
+		l.asked.Store(asked)
+	}
+	if !l.armed.Load() {
+		l.arm(l.left(asked))
+	}
+	return asked
+}
+
+// Wait implements gateway.Waiter for the goroutine that calls Next.
+func (l *live) Wait() {
+	if w := l.waiter(); w != nil {
+		w.Wait()
+	}
+}
+
+// waiter begins a wait for the provider; it is nil if Next need not wait or must do it.
+func (l *live) waiter() gateway.Waiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil || l.next != nil || l.eof || l.at < len(l.held) {
+		return nil
+	}
+	l.held, l.at = nil, 0 // delivered
+	w, ok := l.stream.(gateway.Waiter)
+	if ok {
+		l.ask0()
+	}
+	return w
 }
 
 // untilContent pulls until there is something a client can see, and holds what came.

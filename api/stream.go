@@ -178,32 +178,59 @@ func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
 // relay copies the winner's chunks to the client. A broken stream is never ended
 // quietly: it gets an error and no mark of a whole answer.
 func (s *Server) relay(c *gin.Context, out *sse, w eventWriter, req *gateway.Request, answer *gateway.Answer) {
-	ev := event(c)
-	buffered, ok := answer.Stream.(gateway.Buffered)
-	var chunk gateway.Chunk // one for all: each would be an allocation of its own
-	var err error
-	write := func(b []byte) []byte { return w.chunk(b, &chunk) }
-	for {
-		if chunk, err = answer.Stream.Next(); err != nil {
-			s.close(c, out, w, req, answer, err)
-			return
-		}
-		if ev.first == 0 && chunk.HasContent() {
-			ev.first = time.Since(ev.begun)
-		}
-		if chunk.Usage != nil {
-			u := *chunk.Usage
-			ev.usage = &u
-		}
-		if w.silent(&chunk) {
-			continue
-		}
-		more := ok && buffered.Buffered()
-		if err := out.send(more, write); err != nil {
-			s.gone(c)
-			return
+	r := &relaying{s: s, c: c, ev: event(c), out: out, w: w, req: req, answer: answer}
+	r.buffered, _ = answer.Stream.(gateway.Buffered)
+	r.write = func(b []byte) []byte { return w.chunk(b, &r.chunk) }
+	wait := func() {}
+	if waiter, ok := answer.Stream.(gateway.Waiter); ok {
+		wait = waiter.Wait
+	}
+	for r.step() {
+		if !r.more {
+			wait() // here and not in Next: what lies on the stack meanwhile is what an open stream costs
 		}
 	}
+}
+
+// relaying is one stream on its way to the client.
+type relaying struct {
+	s        *Server
+	c        *gin.Context
+	ev       *wide
+	out      *sse
+	w        eventWriter
+	req      *gateway.Request
+	answer   *gateway.Answer
+	buffered gateway.Buffered
+
+	chunk gateway.Chunk // one for all: each would be an allocation of its own
+	write func(b []byte) []byte
+	more  bool // the next chunk is at hand
+}
+
+// step copies one chunk; false ends the stream.
+func (r *relaying) step() bool {
+	var err error
+	if r.chunk, err = r.answer.Stream.Next(); err != nil {
+		r.s.close(r.c, r.out, r.w, r.req, r.answer, err)
+		return false
+	}
+	if r.ev.first == 0 && r.chunk.HasContent() {
+		r.ev.first = time.Since(r.ev.begun)
+	}
+	if r.chunk.Usage != nil {
+		u := *r.chunk.Usage
+		r.ev.usage = &u
+	}
+	r.more = r.buffered != nil && r.buffered.Buffered()
+	if r.w.silent(&r.chunk) {
+		return true
+	}
+	if r.out.send(r.more, r.write) != nil {
+		r.s.gone(r.c)
+		return false
+	}
+	return true
 }
 
 // close ends the client's stream as the winner's ended.

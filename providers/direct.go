@@ -65,6 +65,7 @@ func (d *direct) fresh(ctx context.Context, addr string, u *url.URL, header http
 		return nil, err
 	}
 	c := &directConn{Conn: conn, pool: d, addr: addr, born: time.Now()}
+	c.await = c.look
 	if s, ok := conn.(syscall.Conn); ok {
 		c.raw, _ = s.SyscallConn()
 	}

@@ -26,6 +26,22 @@ type directConn struct {
 	calls int
 	limit int  // bytes that the headers may still have; below 0: not counted
 	got   bool // something of the answer has come
+
+	await  func(fd uintptr) bool // looks once, and then lets the connection be waited for
+	looked bool
+}
+
+// look is await: the first look tells whether there is something to read; a second one
+// follows only when there is.
+func (c *directConn) look(fd uintptr) bool {
+	if c.looked {
+		c.looked = false
+		return true
+	}
+	var one [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	c.looked = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
+	return !c.looked
 }
 
 // over says whether the connection has lived or lain long enough.
@@ -179,6 +195,13 @@ func (d *directCall) cause(err error) error {
 		return context.Cause(d.ctx)
 	}
 	return err
+}
+
+// wait waits until there is something to read, for the goroutine that reads.
+func (d *directCall) wait() {
+	if d.err == nil && !d.ended.Load() && d.r.Buffered() == 0 && d.c.raw != nil {
+		d.c.raw.Read(d.c.await) // an error is seen by who reads
+	}
 }
 
 // Close may come from another goroutine than Read, and after the end.

@@ -111,6 +111,13 @@ func (s *eventStream) Buffered() bool {
 	return s.err != nil || s.at < len(s.queue) || s.events.ready()
 }
 
+// Wait implements gateway.Waiter.
+func (s *eventStream) Wait() {
+	if s.err == nil && s.at >= len(s.queue) && !s.format.terminal() {
+		s.events.lines.wait()
+	}
+}
+
 // Close ends the call.
 func (s *eventStream) Close() error {
 	s.closed.Do(func() { s.raw.Close() })

@@ -133,6 +133,13 @@ func (s *geminiStream) Buffered() bool {
 	return s.at < len(s.queue) || s.err == nil && s.events.ready()
 }
 
+// Wait implements gateway.Waiter.
+func (s *geminiStream) Wait() {
+	if s.err == nil && s.at >= len(s.queue) {
+		s.events.lines.wait()
+	}
+}
+
 func (s *geminiStream) fail(failure *gateway.Error) {
 	failure.Sent = true
 	if s.usage.Reported {

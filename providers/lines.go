@@ -3,6 +3,7 @@ package providers
 import (
 	"bytes"
 	"io"
+	"sync"
 )
 
 // byteLines cuts a reader into lines that end in LF, CR or CRLF.
@@ -17,6 +18,27 @@ type byteLines struct {
 }
 
 const firstBuffer = 2 << 10
+
+// buffers are those that wait for a stream that has something to read.
+var buffers = sync.Pool{New: func() any { return new([firstBuffer]byte) }}
+
+// wait waits until the reader has something, if that can be told, and lends out its
+// buffer for so long. What the last call of next returned is lost.
+func (b *byteLines) wait() {
+	w, ok := b.r.(interface{ wait() })
+	if !ok || b.start < b.end || b.err != nil {
+		return
+	}
+	b.lend()
+	w.wait()
+}
+
+func (b *byteLines) lend() {
+	if len(b.buf) == firstBuffer {
+		buffers.Put((*[firstBuffer]byte)(b.buf))
+		b.buf, b.start, b.end, b.scanned = nil, 0, 0, 0
+	}
+}
 
 // next returns the next line without its end, valid until the next call. whole is
 // false for bytes at the end of input that no line end followed.
@@ -58,9 +80,7 @@ func (b *byteLines) fill() {
 		b.start = 0
 	}
 	if b.end == len(b.buf) {
-		bigger := make([]byte, max(firstBuffer, 2*len(b.buf)))
-		copy(bigger, b.buf[:b.end])
-		b.buf = bigger
+		b.grow()
 	}
 	n, err := b.r.Read(b.buf[b.end:])
 	b.end += n
@@ -70,6 +90,16 @@ func (b *byteLines) fill() {
 	} else if b.empty++; b.empty > 100 {
 		b.err = io.ErrNoProgress
 	}
+}
+
+func (b *byteLines) grow() {
+	if b.buf == nil {
+		b.buf = buffers.Get().(*[firstBuffer]byte)[:]
+		return
+	}
+	bigger := make([]byte, 2*len(b.buf))
+	copy(bigger, b.buf[:b.end])
+	b.buf = bigger
 }
 
 // indexLineEnd finds the first LF or CR. Provider lines hardly ever hold a CR other

@@ -101,6 +101,13 @@ func (s *ollamaStream) Next() (gateway.Chunk, error) {
 // Buffered implements gateway.Buffered.
 func (s *ollamaStream) Buffered() bool { return s.err == nil && s.lines.ready() }
 
+// Wait implements gateway.Waiter.
+func (s *ollamaStream) Wait() {
+	if s.err == nil {
+		s.lines.lines.wait()
+	}
+}
+
 func (s *ollamaStream) decode(line []byte) (gateway.Chunk, *gateway.Error) {
 	if !gjson.ValidBytes(line) {
 		return gateway.Chunk{}, garbled(s.call, nil)

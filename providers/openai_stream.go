@@ -87,6 +87,13 @@ func (s *openAIStream) Buffered() bool {
 	return s.err != nil || s.at < len(s.queue) || s.events.ready()
 }
 
+// Wait implements gateway.Waiter.
+func (s *openAIStream) Wait() {
+	if s.err == nil && s.at >= len(s.queue) {
+		s.events.lines.wait()
+	}
+}
+
 // end judges the end of input: it is the answer's end only if each choice said so.
 func (s *openAIStream) end(err error) error {
 	if s.complete() && s.ctx.Err() == nil {

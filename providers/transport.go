@@ -158,6 +158,12 @@ func (b *cancelBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
+func (b *cancelBody) wait() {
+	if w, ok := b.ReadCloser.(interface{ wait() }); ok {
+		w.wait()
+	}
+}
+
 // transportError says what a failed round trip or read means. The URL is left out of
 // the cause: it may hold a key.
 func (c *caller) transportError(ctx context.Context, call *gateway.Call, err error) *gateway.Error {
