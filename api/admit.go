@@ -20,18 +20,15 @@ func (s *Server) admit(c *gin.Context) {
 		s.refuse(c, &s.refusals.overload)
 		return
 	}
-	defer s.gate.ended()
+	ev.gate = s.gate
 	ev.hold.budget = s.budget
-	defer ev.hold.release()
 	weight := int64(requestWeight)
 	if n := c.Request.ContentLength; n > 0 && n <= s.cfg.BodyLimit { // over it none is read
 		weight += bodyWeight * n
 	}
 	if !ev.hold.grow(weight) {
 		s.refuse(c, &s.refusals.memory)
-		return
 	}
-	c.Next()
 }
 
 // refuse answers that there is no room. These requests have no log line each: in an

@@ -31,23 +31,20 @@ func (c *caller) words(m *member) string {
 // limit is the middleware of routes that spend: it counts the request against the key's
 // limits, before its body is read, and gives it a context that ends when the key does.
 func (s *Server) limit(c *gin.Context) {
-	who := event(c).caller
-	if who == nil {
+	ev := event(c)
+	if ev.caller == nil {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(c.Request.Context())
-	defer cancel(nil)
 	r := &running{begun: time.Now(), cancel: cancel}
-	event(c).running = r
-	if err := who.enter(r, c.Writer.Header()); err != nil {
+	if err := ev.caller.enter(r, c.Writer.Header()); err != nil {
+		cancel(nil)
 		s.fail(c, err)
 		return
 	}
-	defer who.leave(r)
+	ev.running = r
 	// A key that was revoked between its look-up and here is seen now or by the next sweep.
 	c.Request = c.Request.WithContext(ctx)
-	c.Next()
-	who.settle(event(c))
 }
 
 // enter takes a place and a request of the minute from key and team, or from neither.

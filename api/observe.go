@@ -32,12 +32,23 @@ type wide struct {
 	kind       gateway.Kind
 	err        *gateway.Error
 	ends       []func()
-	hold       hold // of the memory budget
-	quiet      bool // no line of its own
+	hold       hold  // of the memory budget
+	gate       *gate // that let it in
+	quiet      bool  // no line of its own
 }
 
-// end lets go of what bounded the request.
+// end lets go of what bounded the request. Middlewares leave it to this rather than to a
+// defer of their own: their frames would lie on the stack of every open stream.
 func (ev *wide) end() {
+	if ev.running != nil {
+		ev.caller.settle(ev)
+		ev.caller.leave(ev.running)
+		ev.running.cancel(nil)
+	}
+	ev.hold.release()
+	if ev.gate != nil {
+		ev.gate.ended()
+	}
 	for _, end := range ev.ends {
 		end()
 	}
@@ -49,8 +60,17 @@ func event(c *gin.Context) *wide { return c.MustGet(eventKey).(*wide) }
 
 var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// observe gives the request its id, catches panics, and writes the one line.
+// observe catches the panics of a request and writes its one line.
 func (s *Server) observe(c *gin.Context) {
+	ev := s.noted(c)
+	defer s.line(c, ev)
+	defer ev.end()
+	defer s.recovered(c, ev)
+	c.Next()
+}
+
+// noted gives the request its id.
+func (s *Server) noted(c *gin.Context) *wide {
 	id, err := uuid.NewV7()
 	if err != nil {
 		id = uuid.New()
@@ -68,10 +88,7 @@ func (s *Server) observe(c *gin.Context) {
 	if ev.client != "" {
 		h["X-Request-Id"] = []string{ev.client}
 	}
-	defer s.line(c, ev)
-	defer ev.end()
-	defer s.recovered(c, ev)
-	c.Next()
+	return ev
 }
 
 // recovered turns a panic into a 500, or cuts the connection if bytes have gone out: a
