@@ -41,7 +41,7 @@ func newMemory() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.IntSliceVar(&m.streams, "streams", []int{2000, 9500}, "open streams; each takes two file descriptors of the gateway")
-	f.DurationVar(&m.settle, "settle", 5*time.Second, "time between the last stream and the measurement")
+	f.DurationVar(&m.settle, "settle", 20*time.Second, "time between the last stream and the measurement; a gateway that waits tidies up some seconds later")
 	f.StringVar(&m.rig.binary, "gateway", "", "gateway binary; empty: build it")
 	f.StringVar(&m.rig.sync, "ledger-sync", "normal", "what the gateway's ledger waits for: full or normal")
 	m.outputs.flags(cmd)

@@ -62,6 +62,9 @@ func (l *lifecycle) serveUntil(ctx, hurry context.Context, listener net.Listener
 		go l.beside.Serve(l.besideListener) // ends with Close
 		defer l.beside.Close()
 	}
+	tidying, endTidying := context.WithCancel(ctx)
+	defer endTidying()
+	go keepTidy(tidying)
 	l.ready(true)
 	select {
 	case err := <-served:
