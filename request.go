@@ -140,7 +140,12 @@ type Chat struct {
 	TopLogprobs int
 	Effort      string // reasoning_effort; "" absent
 	Thoughts    bool   // the client asks to be shown the reasoning
+	Verbosity   string // how much to say: low, medium, high; "" absent
 	User        string
+
+	// LeftOut is what the client offered and no other format has, in words for the receipt;
+	// "" for nothing.
+	LeftOut string
 }
 
 // Speaker names who speaks in a message.
@@ -249,10 +254,21 @@ type Call struct {
 	OnReady func() error
 	// OnSent, if set, is called once when the request's body has been written.
 	OnSent func()
-	// OnDowngrade, if set, is told what of the conversation's opaque state could not be used.
+	// OnDowngrade, if set, is told what of the conversation could not be used: opaque state of
+	// another's, or what the normal form left out.
 	OnDowngrade func(what string)
 	// OnRate, if set, is called with the limits that the answer's headers told.
 	OnRate func(RateInfo)
+}
+
+// Chat is the request's normal form, for an adapter that makes its body of it. What that
+// form left out is told to OnDowngrade.
+func (c *Call) Chat() (*Chat, error) {
+	chat, err := c.Request.Chat()
+	if err == nil && chat.LeftOut != "" {
+		c.Downgraded(chat.LeftOut)
+	}
+	return chat, err
 }
 
 // Downgraded tells OnDowngrade.

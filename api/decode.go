@@ -90,6 +90,8 @@ func (d *chatDecoder) field(name string, v gjson.Result) *gateway.Error {
 		c.TopLogprobs = int(v.Int())
 	case "reasoning_effort":
 		c.Effort = v.Str
+	case "verbosity":
+		c.Verbosity = v.Str
 	case "user":
 		if c.User == "" {
 			c.User = v.Str

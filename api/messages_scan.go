@@ -305,6 +305,9 @@ func (s *messagesScan) content(content gjson.Result, where string) *gateway.Erro
 		s.req.PromptBytes += len(content.Str)
 		return nil
 	}
+	if content.Type == gjson.Null { // of a tool that said nothing
+		return nil
+	}
 	var err *gateway.Error
 	i := 0
 	content.ForEach(func(_, b gjson.Result) bool {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/tidwall/gjson"
 
@@ -21,6 +22,9 @@ func decodeResponses(raw []byte) (*gateway.Chat, error) {
 	}
 	var err *gateway.Error
 	for _, list := range offered(body) {
+		if kind, is := leavesWebSearch(list); is {
+			d.chat.LeftOut = "the tool " + strconv.Quote(clip(kind)) + ", which OpenAI's own servers run, was left out"
+		}
 		more, err := functionsOf(list, "")
 		if err != nil {
 			return nil, err
@@ -56,6 +60,7 @@ func (d *responsesDecoder) setting(name string, v gjson.Result) (err *gateway.Er
 		c.ParallelTools = &b
 	case "text":
 		d.format(v.Get("format"))
+		c.Verbosity = v.Get("verbosity").Str
 	case "max_output_tokens":
 		c.MaxTokens = int(v.Int())
 	case "temperature":

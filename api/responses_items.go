@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -195,7 +196,9 @@ func (w *responsesWriter) part(b []byte) []byte {
 	}
 	b = append(b, `{"type":"output_text","text":`...)
 	b = appendString(b, o.text.String())
-	b = append(b, `,"annotations":[],"logprobs":[`...)
+	b = append(b, `,"annotations":[`...)
+	b = append(b, bytes.Join(o.notes, []byte(","))...)
+	b = append(b, `],"logprobs":[`...)
 	b = append(b, o.logprobs...)
 	return append(b, "]}"...)
 }
@@ -221,7 +224,7 @@ func (w *responsesWriter) partDone(b []byte) []byte {
 	b = append(b, part...)
 	b = append(b, "}\n\n"...)
 	o.parts = append(o.parts, part)
-	o.inPart, o.logprobs = false, nil
+	o.inPart, o.logprobs, o.notes = false, nil, nil
 	o.text.Reset()
 	return b
 }

@@ -121,7 +121,18 @@ const inputSchema = `{"type":"object","properties":{"input":{"type":"string"}},"
 const localShellSchema = `{"type":"object","properties":{"command":{"type":"array","items":{"type":"string"},"description":"The program and its arguments"},` +
 	`"working_directory":{"type":"string"},"timeout_ms":{"type":"integer"},"env":{"type":"object","additionalProperties":{"type":"string"}}},"required":["command"]}`
 
-// functions translates a list of tools into functions.
+// leavesWebSearch says whether the tools of a request have a search that only OpenAI runs,
+// and names it.
+func leavesWebSearch(list gjson.Result) (string, bool) {
+	for _, t := range list.Array() {
+		if kind := t.Get("type").Str; webSearch(kind) {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
+// functionsOf translates a list of tools into functions.
 func functionsOf(list gjson.Result, namespace string) ([]gateway.Tool, *gateway.Error) {
 	var out []gateway.Tool
 	for i, t := range list.Array() {

@@ -45,7 +45,8 @@ type responsesItem struct {
 	parts    [][]byte // of a message, those that are done
 	refuses  bool     // the open part is a refusal
 	inPart   bool
-	logprobs []byte // of the open part: elements of an array, separated by commas
+	logprobs []byte   // of the open part: elements of an array, separated by commas
+	notes    [][]byte // of the open part: its annotations
 
 	call  gateway.ToolDelta
 	tool  clientTool
@@ -69,7 +70,7 @@ func newResponsesWriter(req *gateway.Request, a *gateway.Answer) *responsesWrite
 
 // silent says that a chunk has nothing for the client.
 func (w *responsesWriter) silent(c *gateway.Chunk) bool {
-	return c.Choice != 0 || !c.HasContent() && c.Finish == "" && len(c.Thinking) == 0
+	return c.Choice != 0 || !c.HasContent() && c.Annotations == nil && c.Finish == "" && len(c.Thinking) == 0
 }
 
 // chunk appends the events of a chunk.
@@ -88,6 +89,9 @@ func (w *responsesWriter) chunk(b []byte, c *gateway.Chunk) []byte {
 	}
 	if c.Refusal != "" {
 		b = w.take(b, piece{kind: messageItem, text: c.Refusal, refusal: true})
+	}
+	if c.Annotations != nil {
+		b = w.annotate(b, c.Annotations)
 	}
 	for _, t := range c.Tools {
 		b = w.take(b, piece{kind: callItem, call: t})

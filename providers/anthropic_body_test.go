@@ -256,7 +256,8 @@ func TestHistoryKeepsTheRulesOfMessages(t *testing.T) {
 			[]gateway.Message{said("q")[0], {Speaker: gateway.Assistant, ToolCalls: []gateway.ToolCall{{ID: "c1", Name: "f"}}}, said("late")[0],
 				{Speaker: gateway.ToolSays, ToolCallID: "c1", IsError: true, Parts: []gateway.Part{{Text: "no"}, {Kind: gateway.ImagePart, URL: "http://x/y.png"}}}},
 			`[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"f","input":{}}]},` +
-				`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"no","is_error":true},{"type":"text","text":"late"}]}]`},
+				`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":[{"type":"text","text":"no"},{"type":"text","text":"(What else the tool gave follows.)"}],"is_error":true},` +
+				`{"type":"text","text":"late"},{"type":"text","text":"From the tool call c1:"},{"type":"image","source":{"type":"url","url":"http://x/y.png"}}]}]`},
 		"an empty result has no content": {
 			[]gateway.Message{said("q")[0], {Speaker: gateway.Assistant, ToolCalls: []gateway.ToolCall{{ID: "c1", Name: "f"}}},
 				{Speaker: gateway.ToolSays, ToolCallID: "c1", Parts: []gateway.Part{{Text: ""}}}},

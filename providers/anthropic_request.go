@@ -39,7 +39,7 @@ const defaultMaxTokens = 8192
 // translate makes the body for a request in normal form. With unthinking, thinking is
 // switched off as far as the model lets it and no earlier thinking is handed back.
 func (a *anthropic) translate(call *gateway.Call, unthinking bool) (*messagesAsk, error) {
-	chat, err := call.Request.Chat()
+	chat, err := call.Chat()
 	if err != nil {
 		return nil, err
 	}

@@ -114,11 +114,15 @@ func (e *messagesEdit) assistant(m *gateway.Message) error {
 const maxClaudeToolID = 64
 
 func (e *messagesEdit) toolResult(m *gateway.Message) error {
-	parts := m.Parts
-	if m.IsError { // errors hold text only
-		parts = slices.DeleteFunc(slices.Clone(parts), func(p gateway.Part) bool { return p.Kind != gateway.TextPart })
+	var shown []gateway.Part
+	if m.IsError { // errors hold text only: what else there is follows in the user's turn
+		m, shown = resultParts(m)
 	}
-	content, err := e.blocks(parts)
+	content, err := e.blocks(m.Parts)
+	if err != nil {
+		return err
+	}
+	others, err := e.blocks(shown)
 	if err != nil {
 		return err
 	}
@@ -129,6 +133,7 @@ func (e *messagesEdit) toolResult(m *gateway.Message) error {
 		}
 	}
 	e.say("user", result)
+	e.say("user", others...)
 	return nil
 }
 

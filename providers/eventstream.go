@@ -87,7 +87,7 @@ func (s *eventStream) Next() (gateway.Chunk, error) {
 
 // saysAnything tells whether a chunk holds anything in normal form.
 func saysAnything(c *gateway.Chunk) bool {
-	return c.HasContent() || c.Finish != "" || c.Usage != nil || c.Meta != nil || len(c.Thinking) > 0
+	return c.HasContent() || c.Finish != "" || c.Usage != nil || c.Meta != nil || len(c.Thinking) > 0 || c.Annotations != nil
 }
 
 func (s *eventStream) failed(failure *gateway.Error) *gateway.Error {

@@ -39,7 +39,7 @@ func (a *gemini) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 	var err error
 	relayed := a.relays(call)
 	if !relayed {
-		if chat, err = call.Request.Chat(); err != nil {
+		if chat, err = call.Chat(); err != nil {
 			return nil, err
 		}
 	}

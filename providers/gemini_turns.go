@@ -57,7 +57,9 @@ func (t *geminiTurns) add(messages []gateway.Message) error {
 			t.result(text)
 		case gateway.Assistant:
 			t.turn("model", false)
-			t.assistant(m)
+			if err := t.assistant(m); err != nil {
+				return err
+			}
 		default:
 			t.turn("user", false)
 			if err := t.user(m); err != nil {
@@ -134,10 +136,18 @@ func (t *geminiTurns) user(m *gateway.Message) error {
 	return nil
 }
 
-func (t *geminiTurns) assistant(m *gateway.Message) {
+func (t *geminiTurns) assistant(m *gateway.Message) error {
 	text := joined(m.Parts)
 	if text != "" {
 		t.parts = append(t.parts, `{"text":`+quoted(text)+t.textSignature(m)+`}`)
+	}
+	for _, p := range m.Parts {
+		if p.Kind == gateway.TextPart {
+			continue
+		}
+		if err := t.user(&gateway.Message{Parts: []gateway.Part{p}}); err != nil { // a part is the same in either's turn
+			return err
+		}
 	}
 	for i, c := range m.ToolCalls {
 		t.calls[c.ID] = geminiCall{c.Name, len(t.calls)}
@@ -151,6 +161,7 @@ func (t *geminiTurns) assistant(m *gateway.Message) {
 		}
 		t.parts = append(t.parts, part+"}")
 	}
+	return nil
 }
 
 // signature is what the provider wants back on a call: as the client kept it, else as

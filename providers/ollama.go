@@ -33,7 +33,7 @@ func newOllama(s Settings) (Adapter, error) {
 
 // Open sends the chat request. A model that cannot think is asked once more without.
 func (a *ollama) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
-	chat, err := call.Request.Chat()
+	chat, err := call.Chat()
 	if err != nil {
 		return nil, err
 	}

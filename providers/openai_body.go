@@ -35,7 +35,7 @@ type edit struct {
 func (a *openAI) body(call *gateway.Call) (payload, error) {
 	raw := call.Request.Raw
 	if call.Request.Wire != gateway.WireOpenAIChat || raw == nil {
-		chat, err := call.Request.Chat()
+		chat, err := call.Chat()
 		if err != nil {
 			return nil, err
 		}

@@ -52,6 +52,9 @@ func encodeOpenAI(c *gateway.Chat, model *gateway.Model) []byte {
 		w.put("logprobs", "true")
 	}
 	putText(&w, "reasoning_effort", c.Effort)
+	if rulesOf(model.Name).verbosity {
+		putText(&w, "verbosity", c.Verbosity)
+	}
 	putText(&w, "user", c.User)
 	return []byte(w.done())
 }

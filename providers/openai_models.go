@@ -8,6 +8,7 @@ import (
 // modelRules are what OpenAI's reasoning models refuse. The zero value refuses nothing.
 type modelRules struct {
 	reasoning bool
+	verbosity bool // it can be told how much to say
 	efforts   []string
 	// toolsUnthinking: function tools are refused here while the model reasons.
 	toolsUnthinking bool
@@ -24,7 +25,7 @@ func rulesOf(model string) modelRules {
 	if !oSeries && !modern || strings.HasPrefix(name, "gpt-5-chat") {
 		return modelRules{}
 	}
-	r := modelRules{reasoning: true}
+	r := modelRules{reasoning: true, verbosity: modern}
 	switch {
 	case oSeries:
 		r.efforts = []string{"low", "medium", "high"}

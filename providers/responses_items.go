@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -123,6 +124,7 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 	}
 	switch item.Get("type").Str {
 	case "message":
+		chunk.Annotations = citationsOf(item)
 		if !it.filled {
 			item.Get("content").ForEach(func(_, part gjson.Result) bool {
 				switch part.Get("type").Str {
@@ -147,6 +149,32 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 		s.arguments(chunk, it, `{"input":`+quoted(item.Get("input").Str)+"}")
 	}
 	s.open = slices.DeleteFunc(s.open, func(it responsesItem) bool { return it.index == index })
+}
+
+// citationsOf are the sources that a message names, as Chat Completions lists them; nil
+// if there are none. Other kinds of notes have no form there.
+func citationsOf(item gjson.Result) json.RawMessage {
+	var list []string
+	item.Get("content").ForEach(func(_, part gjson.Result) bool {
+		part.Get("annotations").ForEach(func(_, note gjson.Result) bool {
+			if note.Get("type").Str != "url_citation" {
+				return true
+			}
+			w := objectWriter{}
+			for _, name := range [...]string{"start_index", "end_index", "url", "title"} {
+				if v := note.Get(name); v.Exists() {
+					w.put(name, strings.Clone(v.Raw))
+				}
+			}
+			list = append(list, `{"type":"url_citation","url_citation":`+w.done()+"}")
+			return true
+		})
+		return true
+	})
+	if list == nil {
+		return nil
+	}
+	return json.RawMessage(array(list))
 }
 
 func (s *responsesStream) reasoned(chunk *gateway.Chunk, item gjson.Result, told bool) {

@@ -26,7 +26,7 @@ const maxResponsesToolID = 40
 // translate makes the body for a request in normal form. Nothing is stored at the
 // provider: the reasoning comes back encrypted instead, and goes along next time.
 func (a *responses) translate(call *gateway.Call, unreasoning bool) (*responsesAsk, error) {
-	chat, err := call.Request.Chat()
+	chat, err := call.Chat()
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +113,13 @@ func (e *responsesEdit) choice(w *objectWriter) {
 }
 
 func (e *responsesEdit) format(w *objectWriter) {
-	f := &e.chat.Format
+	f, text := &e.chat.Format, objectWriter{}
+	if e.rules.verbosity {
+		putText(&text, "verbosity", e.chat.Verbosity)
+	}
 	switch f.Mode {
 	case "json_object":
-		w.put("text", `{"format":{"type":"json_object"}}`)
+		text.put("format", `{"type":"json_object"}`)
 	case "json_schema":
 		s := objectWriter{}
 		s.put("type", `"json_schema"`)
@@ -128,7 +131,10 @@ func (e *responsesEdit) format(w *objectWriter) {
 		putText(&s, "description", f.Description)
 		s.put("schema", orEmpty(f.Schema))
 		s.put("strict", strconv.FormatBool(f.Strict))
-		w.put("text", `{"format":`+s.done()+"}")
+		text.put("format", s.done())
+	}
+	if text := text.done(); text != "{}" {
+		w.put("text", text)
 	}
 }
 

@@ -50,19 +50,24 @@ type responsesEvent struct {
 	Content  *int             `json:"content_index"`
 	Summary  *int             `json:"summary_index"`
 	Part     *responsesPart   `json:"part"`
-	Delta    *string          `json:"delta"`
-	Text     *string          `json:"text"`
-	Refusal  *string          `json:"refusal"`
-	Args     *string          `json:"arguments"`
-	Input    *string          `json:"input"`
-	Code     *string          `json:"code"`
-	Message  *string          `json:"message"`
+	Note     *int             `json:"annotation_index"`
+
+	Annotation json.RawMessage `json:"annotation"`
+	Delta      *string         `json:"delta"`
+	Text       *string         `json:"text"`
+	Refusal    *string         `json:"refusal"`
+	Args       *string         `json:"arguments"`
+	Input      *string         `json:"input"`
+	Code       *string         `json:"code"`
+	Message    *string         `json:"message"`
 }
 
 type responsesPart struct {
 	Type    string `json:"type"`
 	Text    string `json:"text"`
 	Refusal string `json:"refusal"`
+
+	Annotations []json.RawMessage `json:"annotations"`
 }
 
 type responsesItem struct {
@@ -141,6 +146,7 @@ type responsesCheck struct {
 	parts []responsesPart // of the open item that are done
 	part  *responsesPart  // that is open
 	text  string          // of the open part, or arguments
+	notes int             // annotations of the open part
 	whole *string         // arguments or input, once told whole
 }
 

@@ -3,6 +3,7 @@ package grammar
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -102,6 +103,12 @@ func (c *responsesCheck) inMessage(ev *responsesEvent) error {
 	switch c.part.Type + " " + ev.Type {
 	case "output_text response.output_text.delta", "refusal response.refusal.delta":
 		return c.delta(ev)
+	case "output_text response.output_text.annotation.added":
+		if ev.Annotation == nil || ev.Note == nil || *ev.Note != c.notes {
+			return fmt.Errorf("annotation_index is not %d", c.notes)
+		}
+		c.notes++
+		return nil
 	case "output_text response.output_text.done":
 		return c.told(ev.Text)
 	case "refusal response.refusal.done":
@@ -133,12 +140,13 @@ func (c *responsesCheck) partAdded(ev *responsesEvent, kinds ...string) error {
 	if c.part != nil || ev.Part == nil || !slices.Contains(kinds, ev.Part.Type) || ev.Part.Text != "" || ev.Part.Refusal != "" {
 		return fmt.Errorf("a part begins after the one before, with one of %v and empty", kinds)
 	}
-	c.part, c.text, c.whole = ev.Part, "", nil
+	c.part, c.text, c.whole, c.notes = ev.Part, "", nil, 0
 	return nil
 }
 
 func (c *responsesCheck) partDone(ev *responsesEvent) error {
-	if c.part == nil || c.whole == nil || ev.Part == nil || ev.Part.Type != c.part.Type || ev.Part.Text+ev.Part.Refusal != *c.whole {
+	if c.part == nil || c.whole == nil || ev.Part == nil || ev.Part.Type != c.part.Type || ev.Part.Text+ev.Part.Refusal != *c.whole ||
+		len(ev.Part.Annotations) != c.notes {
 		return fmt.Errorf("a part ends after its text was told whole, with that text")
 	}
 	c.parts = append(c.parts, *ev.Part)
@@ -170,7 +178,7 @@ func (c *responsesCheck) done(ev *responsesEvent) error {
 		if it.Type == "reasoning" {
 			list = it.Summary
 		}
-		if !slices.Equal(list, c.parts) {
+		if !slices.EqualFunc(list, c.parts, func(a, b responsesPart) bool { return reflect.DeepEqual(a, b) }) {
 			return fmt.Errorf("its parts are %v, told were %v", list, c.parts)
 		}
 		for _, p := range list {

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+const citation = `{"type":"url_citation","start_index":0,"end_index":2,"url":"https://a.example/","title":"A"}`
+
+// Sources that a provider of Chat Completions names are annotations of the text.
+func TestResponsesTellSources(t *testing.T) {
+	list := []byte(`[{"type":"url_citation","url_citation":{"start_index":0,"end_index":2,"url":"https://a.example/","title":"A"}},{"type":"other"}]`)
+	chunks := []gateway.Chunk{{Text: "ok"}, {Annotations: list}, {Annotations: list}, finished(gateway.FinishStop)}
+	_, body := streamed(t, chunks, io.EOF)
+	if n := strings.Count(body, "event: response.output_text.annotation.added\n"); n != 2 {
+		t.Errorf("%d events of sources:\n%s", n, body)
+	}
+	srv := serve(t, answers(chunks, io.EOF), nil)
+	_, whole := post(t, srv, "/v1/responses", `{"model":"auto","input":"Hi"}`)
+	if got := gjson.Get(whole, "output.0.content.0.annotations").Raw; !strings.HasPrefix(got, "["+citation) {
+		t.Errorf("annotations are %s", got)
+	}
+	late := []gateway.Chunk{{Annotations: list}, {Text: "ok"}, finished(gateway.FinishStop)}
+	if _, body := streamed(t, late, io.EOF); strings.Contains(body, "annotation.added") {
+		t.Errorf("sources before the text:\n%s", body)
+	}
+}
+
+// A search that only OpenAI runs is left out with a word for the receipt, and how much to
+// say is read.
+func TestResponsesLeaveOutASearch(t *testing.T) {
+	_, chat := scanned(t, `{"input":"x","text":{"verbosity":"low"},"tools":[{"type":"function","name":"f"},{"type":"web_search_preview"}]}`)
+	if len(chat.Tools) != 1 || !strings.Contains(chat.LeftOut, `"web_search_preview"`) || chat.Verbosity != "low" {
+		t.Errorf("%+v", chat)
+	}
+	if _, chat := scanned(t, `{"input":"x","tools":[{"type":"function","name":"f"}]}`); chat.LeftOut != "" {
+		t.Errorf("nothing was left out, and told is %q", chat.LeftOut)
+	}
+}
+
+// A tool that gave null gave nothing.
+func TestMessagesTakeAResultOfNull(t *testing.T) {
+	for _, content := range []string{``, `,"content":null`, `,"content":""`, `,"content":[]`} {
+		req := &gateway.Request{}
+		body := withMessages(`[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},`+
+			`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c"`+content+`}]}]`, ``)
+		if err := scanMessagesBody(httptest.NewRequestWithContext(t.Context(), "POST", "/v1/messages", nil), []byte(body), req); err != nil {
+			t.Errorf("%s: %v", content, err)
+			continue
+		}
+		chat, err := req.Chat()
+		if err != nil || len(chat.Messages) != 3 || chat.Messages[2].ToolCallID != "c" {
+			t.Errorf("%s: %v", content, err)
+		}
+	}
+}
