@@ -27,6 +27,7 @@ type formats struct {
 	at      int
 	rounds  int
 	tokens  int
+	most    float64
 }
 
 // formatSides are the providers, the relayed one first.
@@ -51,6 +52,7 @@ func newFormats() *cobra.Command {
 	cmd.Flags().IntVar(&f.at, "at-once", 4, "streams at one time")
 	cmd.Flags().IntVar(&f.rounds, "rounds", 5, "rounds, in each of which every provider has its turn")
 	cmd.Flags().IntVar(&f.tokens, "tokens", 100, "tokens of an answer")
+	cmd.Flags().Float64Var(&f.most, "most", 1.5, "how many times the CPU of a relayed stream a translated one may cost; more is a failure")
 	return cmd
 }
 
@@ -88,6 +90,12 @@ func (f *formats) run(ctx context.Context, out io.Writer) error {
 			}
 		}
 	}
+	return f.report(out, spent)
+}
+
+// report prints what each provider's streams cost. Its error says which cost too much.
+func (f *formats) report(out io.Writer, spent []time.Duration) error {
+	var dear []error
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "provider\tevents\tCPU per stream\tof a relayed one")
 	for i, side := range formatSides {
@@ -95,10 +103,14 @@ func (f *formats) run(ctx context.Context, out io.Writer) error {
 		if i == 0 {
 			how = "relayed"
 		}
+		ratio := float64(spent[i]) / float64(spent[0])
+		if ratio > f.most {
+			dear = append(dear, fmt.Errorf("a stream of %s costs %.2f times a relayed one, at most %.2f is wanted", side.kind, ratio, f.most))
+		}
 		each := spent[i] / time.Duration(f.rounds*f.streams)
-		fmt.Fprintf(table, "%s\t%s\t%v\t%.2f\n", side.kind, how, each.Round(time.Microsecond), float64(spent[i])/float64(spent[0]))
+		fmt.Fprintf(table, "%s\t%s\t%v\t%.2f\n", side.kind, how, each.Round(time.Microsecond), ratio)
 	}
-	return table.Flush()
+	return errors.Join(append(dear, table.Flush())...)
 }
 
 // turn asks for the streams of one provider and gives the processor time that the gateway used.
