@@ -34,6 +34,9 @@ type LedgerStatus struct {
 	State LedgerState
 	Since time.Time // of the trouble; zero while all is well
 	Why   string    // for people; it holds no path and nothing of a request
+
+	Doubled  int64 // rows that were settled a second time, which changed nothing
+	Exceeded int64 // bills that were larger than their hold
 }
 
 // LedgerState is one word about the books.

@@ -36,6 +36,9 @@ type ledgerHealth struct {
 	State gateway.LedgerState `json:"state"`
 	Since time.Time           `json:"since,omitzero"`
 	Why   string              `json:"why,omitzero"`
+
+	Doubled  int64 `json:"doubled"`
+	Exceeded int64 `json:"exceeded"`
 }
 
 type providerHealth struct {
@@ -61,7 +64,7 @@ func (s *Server) health(c *gin.Context) {
 	}
 	if s.cfg.Ledger != nil {
 		l := s.cfg.Ledger()
-		h.Ledger = &ledgerHealth{l.State, l.Since, l.Why}
+		h.Ledger = &ledgerHealth{l.State, l.Since, l.Why, l.Doubled, l.Exceeded}
 		if l.State != gateway.LedgerOK {
 			h.Status = "degraded"
 		}

@@ -63,7 +63,7 @@ func TestCommitterWritesAllAndStops(t *testing.T) {
 	if err := c.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if l := total(t, s); l.Attempts != 1001 || c.Doubled() != 1 {
+	if l := total(t, s); l.Attempts != 1001 || c.Status().Doubled != 1 {
 		t.Errorf("%d rows, %d doubled; want 1001 and 1", l.Attempts, c.Doubled())
 	}
 }

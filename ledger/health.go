@@ -26,18 +26,20 @@ func (t *trouble) is(err error) {
 	t.err = err
 }
 
-// Status says whether the books can be written, since when not, and why.
+// Status says whether the books can be written, since when not, and why; and how often
+// what should not happen did, since the start.
 func (c *Committer) Status() gateway.LedgerStatus {
 	c.mu.Lock()
-	failed, behind := c.failed, c.behind
+	failed, behind, doubled := c.failed, c.behind, c.doubled
 	c.mu.Unlock()
+	s := gateway.LedgerStatus{State: gateway.LedgerOK, Doubled: doubled, Exceeded: c.Accounts.Counts().Exceeded}
 	switch {
 	case failed.err != nil:
-		return gateway.LedgerStatus{State: gateway.LedgerFailing, Since: failed.since.UTC(), Why: why(failed.err)}
+		s.State, s.Since, s.Why = gateway.LedgerFailing, failed.since.UTC(), why(failed.err)
 	case behind.err != nil:
-		return gateway.LedgerStatus{State: gateway.LedgerBehind, Since: behind.since.UTC(), Why: why(behind.err)}
+		s.State, s.Since, s.Why = gateway.LedgerBehind, behind.since.UTC(), why(behind.err)
 	}
-	return gateway.LedgerStatus{State: gateway.LedgerOK}
+	return s
 }
 
 // why is the system's word for an error, without the path that it was about: anyone may
