@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"errors"
-	"reflect"
 	"strings"
 	"time"
 
@@ -202,52 +201,13 @@ func decodeStrict(body []byte, into any) *gateway.Error {
 	name := strings.ReplaceAll(strings.TrimPrefix(string(sem.JSONPointer), "/"), "/", ".")
 	if errors.Is(err, json.ErrUnknownName) {
 		last := sem.JSONPointer.LastToken()
-		if near := gateway.Nearest(last, jsonNames(sem.GoType)); near != "" {
+		if near := gateway.Nearest(last, gateway.JSONNames(sem.GoType)); near != "" {
 			return field(name, "%q is not a field here; did you mean %q?", name, near)
 		}
-		return field(name, "%q is not a field here; there is %s.", name, strings.Join(jsonNames(sem.GoType), ", "))
+		return field(name, "%q is not a field here; there is %s.", name, strings.Join(gateway.JSONNames(sem.GoType), ", "))
 	}
 	if sem.Err != nil && !errors.Is(sem.Err, json.ErrUnknownName) {
-		return field(name, "%q: %v.", name, innermost(sem.Err))
+		return field(name, "%q: %v.", name, gateway.Innermost(sem.Err))
 	}
-	return field(name, "%q must be %s.", name, wordFor(sem.GoType))
-}
-
-func innermost(err error) error {
-	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-		err = next
-	}
-	return err
-}
-
-// jsonNames are the names of a struct's fields.
-func jsonNames(t reflect.Type) (names []string) {
-	if t == nil || t.Kind() != reflect.Struct {
-		return nil
-	}
-	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func wordFor(t reflect.Type) string {
-	if t == nil {
-		return "of another type"
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Slice:
-		return "an array"
-	case reflect.Pointer:
-		return wordFor(t.Elem())
-	}
-	return "an object"
+	return field(name, "%q must be %s.", name, or(gateway.JSONWord(sem.GoType), "of another type"))
 }

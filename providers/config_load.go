@@ -2,10 +2,10 @@ package providers
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -114,56 +114,14 @@ func (s source) explain(err error, offset int64) *BadConfig {
 	}
 	if errors.Is(err, jsonv2.ErrUnknownName) {
 		name := sem.JSONPointer.LastToken()
-		return s.at(at, gateway.Nearest(name, fieldNames(sem.GoType)), "unknown field %q", name)
+		return s.at(at, gateway.Nearest(name, gateway.JSONNames(sem.GoType)), "unknown field %q", name)
 	}
 	if sem.Err != nil {
-		return s.at(at, "", "%s: %v", pointerName(pointer), innermost(sem.Err))
+		return s.at(at, "", "%s: %v", pointerName(pointer), gateway.Innermost(sem.Err))
 	}
-	return s.at(at, "", "%s: want %s", pointerName(pointer), wordFor(sem.GoType))
-}
-
-func innermost(err error) error {
-	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-		err = next
-	}
-	return err
+	return s.at(at, "", "%s: want %s", pointerName(pointer), cmp.Or(gateway.JSONWord(sem.GoType), "another type"))
 }
 
 func pointerName(pointer string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".")
-}
-
-func wordFor(t reflect.Type) string {
-	if t == nil {
-		return "another type"
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	case reflect.Slice:
-		return "an array"
-	case reflect.Pointer:
-		return wordFor(t.Elem())
-	}
-	return "an object"
-}
-
-// fieldNames are the JSON names of a struct's fields.
-func fieldNames(t reflect.Type) []string {
-	if t == nil || t.Kind() != reflect.Struct {
-		return nil
-	}
-	var names []string
-	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }
