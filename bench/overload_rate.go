@@ -55,14 +55,23 @@ func (o *overload) saturate(ctx context.Context, v *verdict, gateway *process, s
 	var shares []float64
 	var peaks, over []*report
 	for range o.rounds {
-		peak := load(workers).closed(ctx, o.length)
-		flood := load(2000).open(ctx, o.times*peak.rate(), o.length)
+		var peak, flood *report
+		atPeak, err := spent(gateway, func() { peak = load(workers).closed(ctx, o.length) })
+		if err != nil {
+			return err
+		}
+		inFlood, err := spent(gateway, func() { flood = load(2000).open(ctx, o.times*peak.rate(), o.length) })
+		if err != nil {
+			return err
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		share := flood.rate() / peak.rate()
 		o.say("%s: peak %.0f/s with %d in flight (p99 %s), at %.0f/s offered %.0f/s (p99 %s, sent late %s), %v", sh.name, peak.rate(), workers,
 			at(peak.after, 99), o.times*peak.rate(), flood.rate(), at(flood.after, 99), at(flood.late, 99), flood.failed)
+		o.say("%s: the gateway had %.0f %% of a processor at the peak (%s for each call answered), %.0f %% in the flood (%s)", sh.name,
+			100*atPeak.Seconds()/peak.took.Seconds(), each(atPeak, int64(peak.ok)), 100*inFlood.Seconds()/flood.took.Seconds(), each(inFlood, int64(flood.ok)))
 		shares, peaks, over = append(shares, share), append(peaks, peak), append(over, flood)
 	}
 	slices.Sort(shares)
@@ -76,4 +85,21 @@ func (o *overload) saturate(ctx context.Context, v *verdict, gateway *process, s
 		"%.0f %% (rounds: %.0f to %.0f)", 100*share, 100*shares[0], 100*shares[len(shares)-1])
 	v.add(p99 <= usual+2*time.Second, sh.name+": p99 of what is admitted", "2 s more than at the peak", "%s, at the peak %s (from when a call left; the sender was late by %s)", p99, usual, at(middle.late, 99))
 	return nil
+}
+
+// spent is the processor time that a process takes while something is done to it. Where
+// it had less than it may have, a rate says what the machine's other programs left.
+func spent(p *process, do func()) (time.Duration, error) {
+	before, err := p.cpu()
+	if err != nil {
+		return 0, err
+	}
+	do()
+	after, err := p.cpu()
+	return after - before, err
+}
+
+// each is one call's part of a time.
+func each(whole time.Duration, calls int64) time.Duration {
+	return (whole / time.Duration(max(calls, 1))).Round(time.Microsecond)
 }
