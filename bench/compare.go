@@ -18,6 +18,7 @@ type comparison struct {
 	length  time.Duration
 	latency bool
 	also    []string
+	against []string
 	rig     rig
 }
 
@@ -57,6 +58,7 @@ func newCompare() *cobra.Command {
 	f.DurationVar(&c.length, "for", 3*time.Second, "length of one turn")
 	f.BoolVar(&c.latency, "latency", true, "also measure the latency that is added, at 70 % of what the gateway reaches")
 	f.StringSliceVar(&c.also, "also", nil, "another gateway of the same upstream, as name=URL or name=URL@pid")
+	f.StringSliceVar(&c.against, "against", nil, "another build of the gateway, as name=binary, that runs as this one does")
 	f.DurationVar(&c.rig.ttft, "ttft", 5*time.Millisecond, "the provider's time to first token")
 	f.StringVar(&c.rig.binary, "gateway", "", "gateway binary; empty: build it")
 	f.StringVar(&c.rig.sync, "ledger-sync", "normal", "what the gateway's ledger waits for: full or normal")
@@ -110,6 +112,13 @@ func (c *comparison) sides(ctx context.Context) ([]*side, error) {
 		{name: "floor", base: floor.base, server: floor},
 		{name: "gateway", base: gateway.base, key: benchKey, server: gateway},
 	}
+	for _, text := range c.against {
+		other, err := c.build(ctx, text, upstream)
+		if err != nil {
+			return nil, err
+		}
+		sides = append(sides, other)
+	}
 	for _, text := range c.also {
 		other, err := parseSide(text)
 		if err != nil {
@@ -118,6 +127,22 @@ func (c *comparison) sides(ctx context.Context) ([]*side, error) {
 		sides = append(sides, other)
 	}
 	return sides, nil
+}
+
+// build starts another build of the gateway, name=binary.
+func (c *comparison) build(ctx context.Context, text string, upstream *process) (*side, error) {
+	name, binary, found := strings.Cut(text, "=")
+	if !found {
+		return nil, fmt.Errorf("--against %q: want name=binary", text)
+	}
+	ours := c.rig.binary
+	defer func() { c.rig.binary = ours }()
+	c.rig.binary = binary
+	p, err := c.rig.gateway(ctx, upstream)
+	if err != nil {
+		return nil, err
+	}
+	return &side{name: name, base: p.base, key: benchKey, server: p}, nil
 }
 
 // parseSide reads name=URL or name=URL@pid.
