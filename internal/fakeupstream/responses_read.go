@@ -173,7 +173,7 @@ func (req *responsesRequest) checkModel(t *talk) *refusal {
 		if effort != "" {
 			return unsupported("reasoning.effort")
 		}
-		if encrypts {
+		if encrypts && strings.HasPrefix(req.Model, "gpt-") { // of names unlike OpenAI's nothing is known
 			return invalid("Encrypted content is not supported with this model.")
 		}
 		return nil
