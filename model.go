@@ -23,6 +23,8 @@ type Model struct {
 
 	Can   Abilities
 	Bills BillingHabit
+	// Region is where it processes what it is sent, in the operator's own words; "" is unknown.
+	Region string
 
 	// Upstream says how the model is asked for an answer.
 	Upstream StreamChoice

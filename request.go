@@ -44,6 +44,7 @@ type Request struct {
 	MaxTokens   int    // 0: the client did not say
 	Loop        Loop   // of tool calls, that the request is a step of
 	Stateful    bool   // has effects or state at a provider: never raced or moved
+	Seeded      bool   // wants the same answer again, which another provider does not give: never raced or moved
 	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
 
 	Options Options
@@ -111,6 +112,7 @@ type Options struct {
 	HasPatience bool
 	Receipt     bool
 	RunCaps     RunCaps
+	Region      string // where the provider must process the data; "" anywhere
 	Affinity    string // session id that keeps a conversation with its provider; "" derives one
 }
 

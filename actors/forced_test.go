@@ -8,7 +8,7 @@ import (
 
 // x-gateway-hedge: force asks for a race at once; it does not allow one.
 func TestARaceThatIsForbiddenIsNotForced(t *testing.T) {
-	for _, how := range []string{"nofallback", "stateful", "many"} {
+	for _, how := range []string{"nofallback", "stateful", "seeded", "many"} {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := &fake{open: says("a", 500*time.Millisecond)}, &fake{open: says("b", 100*time.Millisecond)}
@@ -20,6 +20,8 @@ func TestARaceThatIsForbiddenIsNotForced(t *testing.T) {
 					req.Options.NoFallback = true
 				case "stateful":
 					req.Stateful = true
+				case "seeded":
+					req.Seeded = true
 				case "many":
 					req.Needs.Many = true
 				}

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"gateway"
@@ -55,6 +57,10 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 	for _, m := range models {
 		if !allowed(req, m) {
 			lacks = notAllowed
+			continue
+		}
+		if region := req.Options.Region; region != "" && !strings.EqualFold(m.Region, region) {
+			lacks = "requests that must be processed in the region " + strconv.Quote(region)
 			continue
 		}
 		if l := m.Lacks(req.Needs); l != "" {
@@ -122,7 +128,7 @@ func (s *System) rules(req *gateway.Request, first *route.Candidate, prompt int,
 	o, cfg := &req.Options, &s.cfg
 	r := route.Rules{
 		Hedge: cfg.Hedge, HedgeAfter: cfg.HedgeAfter, MaxHedges: cfg.MaxHedges,
-		Hedgeable: !req.Stateful && !req.Needs.Many,
+		Hedgeable: !req.Stateful && !req.Seeded && !req.Needs.Many,
 		Demote:    !cfg.NoDemote, NoFallback: o.NoFallback || cfg.NoFallback && !o.Fallback, Limit: cfg.Limit, Patience: cfg.Patience,
 		MaxCost: o.MaxCost, WrongAnswers: 1, PromptTokens: prompt, PatientEffort: req.DeepEffort,
 	}

@@ -254,7 +254,7 @@ func TestFinalErrorNamesEveryAttempt(t *testing.T) {
 		s, _ := setup(t, nil, &fake{open: fails(gateway.ProviderAuth, 401)}, &fake{open: fails(gateway.Overloaded, 529)})
 		_, err := s.Route(t.Context(), ask("r1", false))
 		var e *gateway.Error
-		if !errors.As(err, &e) || len(e.Attempts) != 2 || e.Attempts[0].Provider != "a" || e.Attempts[1].Outcome != "overloaded" {
+		if !errors.As(err, &e) || len(e.Attempts) != 3 || e.Attempts[0].Provider != "a" || e.Attempts[2].Outcome != "overloaded" {
 			t.Errorf("err = %+v", err)
 		}
 		stopped(t, s)

@@ -200,6 +200,10 @@ func (s *geminiScan) config(c gjson.Result) *gateway.Error {
 		}
 		req.Needs.Many = n.Int() > 1
 	}
+	req.Seeded = c.Get("seed").Type == gjson.Number
+	for _, m := range either(c, "responseModalities", "response_modalities").Array() { // as in chat: dear to make twice
+		req.Stateful = req.Stateful || !strings.EqualFold(m.Str, "TEXT")
+	}
 	if geminiSchemaOf(c).Exists() {
 		req.Needs.JSONSchema = true
 	} else if either(c, "responseMimeType", "response_mime_type").Str == "application/json" {

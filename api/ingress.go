@@ -118,6 +118,9 @@ func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
 		}
 		req.Needs.Many = v.Int() > 1
 	}
+	if v, ok := o.get("seed"); ok {
+		req.Seeded = v.Type == gjson.Number
+	}
 	if err := o.scanTools(req); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ func options(h http.Header) (o gateway.Options, err *gateway.Error) {
 	o.RunCaps.MaxCalls = int(r.number("x-gateway-run-max-calls"))
 	o.RunCaps.MaxTime = time.Duration(min(r.number("x-gateway-run-max-seconds"), 366*24*3600)) * time.Second
 	o.Affinity = h.Get("x-gateway-session")
+	o.Region = h.Get("x-gateway-region")
 	return o, r.err
 }
 

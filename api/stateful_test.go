@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	"gateway"
@@ -12,11 +13,15 @@ func TestWhatIsNeverRaced(t *testing.T) {
 		``: false, `,"store":true`: true, `,"store":false`: false, `,"background":true`: true, `,"previous_response_id":"r"`: true,
 		`,"web_search_options":{}`: true, `,"audio":{"voice":"x","format":"wav"}`: true,
 		`,"modalities":["text"]`: false, `,"modalities":["text","image"]`: true,
+		`,"seed":7`: false, `,"seed":null`: false,
 	} {
 		var req gateway.Request
 		body := `{"messages":[{"role":"user","content":"hi"}]` + field + `}`
 		if err := scanChat([]byte(body), &req); err != nil || req.Stateful != stateful {
 			t.Errorf("%s: stateful %v, %v", body, req.Stateful, err)
+		}
+		if req.Seeded != strings.Contains(field, `"seed":7`) {
+			t.Errorf("%s: seeded %v", body, req.Seeded)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func find(models []*gateway.Model, name string) *gateway.Model {
 
 func newModel(e *NamedEntry, m *ModelEntry, tariff *gateway.Tariff) *gateway.Model {
 	model := &gateway.Model{Provider: e.Name, Name: m.Name, Kind: e.Kind, Tariff: tariff, Context: m.Context, MaxOutput: m.MaxOutput,
-		Can: abilitiesOf(e.Kind), Bills: habit(e), Upstream: streamChoice(m.Stream, e.Stream), Dimensions: m.Dimensions, ReasoningBack: e.Quirks.ReasoningBack}
+		Can: abilitiesOf(e.Kind), Bills: habit(e), Region: e.Region, Upstream: streamChoice(m.Stream, e.Stream), Dimensions: m.Dimensions, ReasoningBack: e.Quirks.ReasoningBack}
 	e.Features.apply(&model.Can)
 	m.Features.apply(&model.Can)
 	if m.Embeddings {

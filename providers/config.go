@@ -65,6 +65,7 @@ type Entry struct {
 	Patience       Duration                              `json:"patience,omitempty"`
 	FilterFallback string                                `json:"content_filter_fallback,omitempty" jsonschema:"enum=on,enum=off,description=Ask the next provider when this one's content policy refuses"`
 	Bills          string                                `json:"bills,omitempty" jsonschema:"enum=full,enum=seen,enum=nothing,description=What a call costs that we cut: the whole answer, what was seen, or nothing"`
+	Region         string                                `json:"region,omitempty" jsonschema:"description=Where the provider processes what it is sent; a request with x-gateway-region goes nowhere else"`
 	Quirks         Quirks                                `json:"quirks,omitzero"`
 }
 

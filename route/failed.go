@@ -157,12 +157,18 @@ func (w *Walk) onceMore(f *flight, err *gateway.Error, took time.Duration, now t
 	}
 	switch err.Kind {
 	case gateway.RateLimited, gateway.Overloaded:
-		if err.RetryAfter <= 0 || err.RetryAfter > w.rules.Patience {
-			return false
+		if err.RetryAfter > 0 {
+			if err.RetryAfter > w.rules.Patience {
+				return false
+			}
+			w.repeated = true
+			w.again = restart{f.cand, now.Add(err.RetryAfter), gateway.Retry}
+			return true
 		}
-		w.repeated = true
-		w.again = restart{f.cand, now.Add(err.RetryAfter), gateway.Retry}
-		return true
+		if err.Kind == gateway.RateLimited {
+			return false // its gate has learned a limit from it
+		}
+		fallthrough // a quick 503 or 529 that names no time is a quick 5xx
 	case gateway.RetryNow, gateway.Unavailable:
 		if took > t.Quick || !w.fleet.Gate(w.cands[f.cand].Model).Closed || !w.fleet.mayRetry() {
 			return false

@@ -147,6 +147,20 @@ func TestHedgeHeaders(t *testing.T) {
 	}
 }
 
+// A request that must be processed somewhere goes nowhere else, however the others fare.
+func TestRegionHeader(t *testing.T) {
+	here, there := newUpstream(t, says("here")), newUpstream(t, says("there"))
+	base := serveGateway(t, configFile(t,
+		entry{name: "first", url: here.URL, price: 1},
+		entry{name: "second", url: there.URL, price: 2, extras: map[string]any{"region": "EU"}}), nil)
+	if a := askWith(t, base, true, "X-Gateway-Region", "eu"); a.text != "there" || here.calls.Load() != 0 {
+		t.Errorf("%q %v, the provider elsewhere was asked %d times", a.text, a.err, here.calls.Load())
+	}
+	if a := askWith(t, base, false, "X-Gateway-Region", "mars"); a.status != http.StatusBadRequest || !strings.Contains(string(a.body), "mars") {
+		t.Errorf("HTTP %d %s", a.status, a.body)
+	}
+}
+
 func TestDeadlineHeader(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		base, first, _ := twoProviders(t, holds(), holdsQuietly())
