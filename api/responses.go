@@ -34,15 +34,12 @@ func (s *Server) responses() *dialect {
 	return &d
 }
 
-// servesResponses says whether a model is named together with its provider and that
-// provider speaks this API itself: then it may be asked for what only it can do.
-func (s *Server) servesResponses(model string) bool {
-	for _, m := range s.catalog.Models() {
-		if m.Kind == responsesKind && model == m.Provider+"/"+m.Name {
-			return true
-		}
-	}
-	return false
+// servesResponses says whether a request's model, under the name that it is mapped to, is
+// named together with its provider and that provider speaks this API itself: then it may
+// be asked for what only it can do.
+func (s *Server) servesResponses(req *gateway.Request) bool {
+	models, pinned, err := s.catalog.Resolve(gateway.MapModel(req.Model, req.ModelMaps...))
+	return err == nil && pinned && models[0].Kind == responsesKind
 }
 
 // countResponses is POST /v1/responses/input_tokens.

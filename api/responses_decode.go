@@ -32,7 +32,7 @@ func decodeResponses(raw []byte) (*gateway.Chat, error) {
 		d.chat.Tools = append(d.chat.Tools, more...)
 	}
 	body.ForEach(func(k, v gjson.Result) bool {
-		if v.Type != gjson.Null {
+		if err = storedElsewhere(k.Str, v); err == nil && v.Type != gjson.Null {
 			err = d.setting(k.Str, v)
 		}
 		return err == nil

@@ -22,7 +22,7 @@ func fixture(t testing.TB, name string) []byte {
 	return raw
 }
 
-func unpinned(string) bool { return false }
+func unpinned(*gateway.Request) bool { return false }
 
 func scanned(t testing.TB, raw string) (*gateway.Request, *gateway.Chat) {
 	t.Helper()
@@ -96,8 +96,11 @@ func TestResponsesRefusals(t *testing.T) {
 		if err == nil || err.Kind != gateway.Invalid || err.Param != c.param || !strings.Contains(err.Message, c.says) || !strings.Contains(err.Message, "openai_responses") {
 			t.Errorf("%s: %v", c.body, err)
 		}
-		if err := scanResponses([]byte(c.body), &gateway.Request{}, func(string) bool { return true }); err != nil {
+		if err := scanResponses([]byte(c.body), &gateway.Request{}, func(*gateway.Request) bool { return true }); err != nil {
 			t.Errorf("pinned, %s: %v", c.body, err)
+		}
+		if _, err := decodeResponses([]byte(c.body)); err == nil && !strings.Contains(c.body, `[{"type":"web_search"}]`) {
+			t.Errorf("%s was translated for another provider", c.body)
 		}
 	}
 	for _, body := range []string{`{}`, `{"input":[]}`, `{"input":[1]}`, `{"input":[{"role":"robot","content":"x"}]}`, `{"input":7}`,
@@ -228,7 +231,7 @@ func FuzzDecodeResponses(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, pinned := range []bool{false, true} {
 			req := &gateway.Request{}
-			if scanResponses(raw, req, func(string) bool { return pinned }) != nil {
+			if scanResponses(raw, req, func(*gateway.Request) bool { return pinned }) != nil {
 				continue
 			}
 			chat, err := req.Chat()

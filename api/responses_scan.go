@@ -20,9 +20,9 @@ var responsesFields = map[string]kindOfField{
 }
 
 // scanResponses finds out what routing must know of a Responses request. pinned says
-// whether the model it names is one that OpenAI's own API serves, so that what only
-// that API can do may pass.
-func scanResponses(raw []byte, req *gateway.Request, pinned func(model string) bool) *gateway.Error {
+// whether its model is one that OpenAI's own API serves, so that what only that API can
+// do may pass.
+func scanResponses(raw []byte, req *gateway.Request, pinned func(*gateway.Request) bool) *gateway.Error {
 	o, err := parse(raw)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func scanResponses(raw []byte, req *gateway.Request, pinned func(model string) b
 	if v, ok := o.get("stream"); ok {
 		req.Stream = v.Bool()
 	}
-	s := responsesScan{object: o, req: req, pinned: pinned(req.Model)}
+	s := responsesScan{object: o, req: req, pinned: pinned(req)}
 	for _, step := range []func() *gateway.Error{s.state, s.input, s.tools, s.settings} {
 		if err := step(); err != nil {
 			return err
@@ -72,19 +72,32 @@ func (s *responsesScan) state() *gateway.Error {
 		}
 		return nil
 	}
-	if _, ok := s.get("previous_response_id"); ok {
-		err := field("previous_response_id", "Responses are not stored here: send the whole conversation in \"input\", with the output items of earlier answers."+advice)
+	for i := range s.fields {
+		if err := storedElsewhere(s.fields[i].name, s.fields[i].value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storedElsewhere refuses a field that goes on with what only OpenAI keeps.
+func storedElsewhere(name string, v gjson.Result) *gateway.Error {
+	if v.Type == gjson.Null {
+		return nil
+	}
+	switch name {
+	case "previous_response_id":
+		err := field(name, "Responses are not stored here: send the whole conversation in \"input\", with the output items of earlier answers."+advice)
 		err.Code = "previous_response_not_found"
 		return err
-	}
-	if _, ok := s.get("conversation"); ok {
-		return field("conversation", "Conversations are not stored here: send the whole conversation in \"input\"."+advice)
-	}
-	if _, ok := s.get("prompt"); ok {
-		return field("prompt", "Prompt templates are stored at OpenAI: send \"instructions\" and \"input\"."+advice)
-	}
-	if v, ok := s.get("background"); ok && v.Bool() {
-		return field("background", "There are no background responses here: leave \"background\" out, and stream if the answer is long."+advice)
+	case "conversation":
+		return field(name, "Conversations are not stored here: send the whole conversation in \"input\"."+advice)
+	case "prompt":
+		return field(name, "Prompt templates are stored at OpenAI: send \"instructions\" and \"input\"."+advice)
+	case "background":
+		if v.Bool() {
+			return field(name, "There are no background responses here: leave \"background\" out, and stream if the answer is long."+advice)
+		}
 	}
 	return nil
 }

@@ -29,6 +29,16 @@ type models []*gateway.Model
 
 func (m models) Models() []*gateway.Model { return m }
 
+// Resolve knows whole names only.
+func (m models) Resolve(asked string) ([]*gateway.Model, bool, error) {
+	for _, one := range m {
+		if asked == one.Provider+"/"+one.Name {
+			return []*gateway.Model{one}, true, nil
+		}
+	}
+	return m, false, nil
+}
+
 type noBooks struct{}
 
 func (noBooks) Spend(_ context.Context, q gateway.SpendQuery) ([]gateway.SpendLine, error) {

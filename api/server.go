@@ -25,6 +25,9 @@ type Router interface {
 // Catalog tells which models there are.
 type Catalog interface {
 	Models() []*gateway.Model
+	// Resolve gives the models that a name stands for after the configuration's own map of
+	// names; pinned says that it names one model of one provider.
+	Resolve(asked string) (models []*gateway.Model, pinned bool, err error)
 }
 
 // Books reads what was spent.

@@ -114,3 +114,32 @@ func TestResponsesAreRelayedToTheirOwnKind(t *testing.T) {
 		t.Errorf("not pinned: %d %s", status, got)
 	}
 }
+
+// What only a provider of this format can do is allowed by the model that a request goes
+// to, under the name that the maps give it: a conversation that is kept elsewhere is never
+// answered as if it were new.
+func TestMappedModelDecidesWhatIsPinned(t *testing.T) {
+	url, asked := recordedResponses(t, "stream.text.sse", "response.text.json")
+	other := newUpstream(t, says("An answer."))
+	dir := t.TempDir()
+	away := keysCmd(t, dir, "create", "--alias", "away", "--model-map", "*=other/other-model")
+	plain := keysCmd(t, dir, "create", "--alias", "plain")
+	config := configFileWith(t, map[string]any{"model_map": map[string]string{"gpt-*": "openai/openai-model", "openai/old": "other/other-model"}},
+		entry{name: "openai", url: url, price: 1, extras: map[string]any{"kind": "openai_responses"}},
+		entry{name: "other", url: other.URL, price: 1})
+	base := serveGateway(t, config, nil, "--data-dir", dir)
+	for _, c := range []struct {
+		key, model string
+		kept       bool
+	}{{away, "openai/openai-model", false}, {plain, "openai/openai-model", true}, {plain, "gpt-6", true}, {away, "gpt-6", false},
+		{plain, "openai/old", false}, {plain, "auto", false}} {
+		body := `{"model":"` + c.model + `","input":"and then?","previous_response_id":"resp_0"}`
+		status, got := postTo(t, base+"/v1/responses", body, "Authorization", "Bearer "+c.key)
+		switch {
+		case !c.kept && (status != 400 || !strings.Contains(got, "previous_response_not_found")):
+			t.Errorf("%s: %d %s", body, status, got)
+		case c.kept && (status != 200 || !strings.Contains(asked(), "resp_0")):
+			t.Errorf("%s: %d %s; the provider was asked %s", body, status, got, asked())
+		}
+	}
+}
