@@ -142,9 +142,11 @@ func (acc *account) begin(q int64) {
 
 // at is the quarter that a hold admitted now belongs to. A clock that was set back does
 // not begin a past period again: time on an account stands until the clock catches up.
+// What only was looked at while the clock was ahead is another matter: nothing stands in
+// that period, so the one of the newest money is the present one again.
 func (acc *account) at(now time.Time) int64 {
 	q := max(acc.latest, quarterOf(now))
-	if q >= acc.until {
+	if q < acc.from || q >= acc.until {
 		acc.begin(q)
 	}
 	return q

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,6 +97,42 @@ func TestDaysJumpResetsOnce(t *testing.T) {
 	again.want(false, 60)
 	again.at("2026-11-26T00:00:00Z")
 	again.want(true, 60)
+}
+
+// A clock that is ahead while somebody only looks begins nothing: when it is back the
+// present budget is in force, with what was spent of it.
+func TestLookingAheadBeginsNothing(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-24T12:00:00Z")
+	c.Watch(func(gateway.AccountState, gateway.Budget) {})
+	c.want(true, 60)
+	ask := gateway.Ask{Request: "look", Attempt: 1, Path: c.path, Want: 60}
+	for _, glance := range []func(){func() { c.spent() }, func() { c.Look(ask) },
+		func() { c.Refused(&gateway.Shortage{Account: "k", Needed: 1, Limit: 100}) }, func() { c.Limits(c.path[0]) }} {
+		c.at("2026-12-25T12:00:00Z")
+		glance()
+		c.at("2026-11-24T12:05:00Z")
+		for range 3 {
+			c.want(false, 60)
+		}
+	}
+	c.at("2026-11-25T12:00:00Z")
+	c.want(true, 60)
+}
+
+// What a period has cost is told apart from what is older, whatever the clock says when
+// the books are read.
+func TestChargesAreReadWithoutTheClock(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for i, q := range []int64{1000, 9000, 9001} { // long before now
+		b := Booking{Entry: row(fmt.Sprint("r", i), 1), Charges: []Charge{{Account: "k", Quarter: q, Cost: 5, Unsure: 1}}}
+		if _, err := s.Apply(t.Context(), Batch{Bookings: []Booking{b}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Charges("k")
+	if want := []Charge{{"k", 0, 5, 1}, {"k", 9000, 5, 1}, {"k", 9001, 5, 1}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
 }
 
 // A hold belongs to the period of its admission: it settles there, and takes no room of

@@ -105,15 +105,16 @@ func state(ctx context.Context, tx *sql.Tx, b *Batch) error {
 // reference section 7.
 const repeatLife = 24 * time.Hour
 
-// chargesKept is how far back the quarters of an account are told apart: longer than any
-// period. What is older matters to a budget of the whole life only.
-const chargesKept = 40 * 24 * time.Hour
+// chargesKept is how many quarters of an account are told apart, up to its newest: longer
+// than any period. What is older matters to a budget of the whole life only.
+const chargesKept = int64(40 * 24 * time.Hour / quarter)
 
 // Charges are what was booked to an account; what is older than every period comes as
-// one sum.
+// one sum. The clock has no part in it: one that is ahead for a moment would make one
+// sum of what belongs to the present period.
 func (s *Store) Charges(account string) ([]Charge, error) {
-	rows, err := s.read.Query(`SELECT CASE WHEN quarter < ? THEN 0 ELSE quarter END, SUM(cost), SUM(unsure)
- FROM charges WHERE account = ? GROUP BY 1`, quarterOf(time.Now().Add(-chargesKept)), account)
+	rows, err := s.read.Query(`SELECT CASE WHEN quarter < (SELECT MAX(quarter) FROM charges WHERE account = ?1) - ?2 THEN 0 ELSE quarter END,
+ SUM(cost), SUM(unsure) FROM charges WHERE account = ?1 GROUP BY 1`, account, chargesKept)
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger: %w", err)
 	}
