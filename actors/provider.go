@@ -18,8 +18,8 @@ type ended struct {
 	outcome breaker.Outcome
 }
 
-// recheck tells it that something waiting may have room now.
-type recheck struct{}
+// recheck tells it that what waits for a model may have room now.
+type recheck struct{ model *gateway.Model }
 
 // site is what must survive a restart of a provider actor: gates and the queue. It is
 // made outside the actor and handed in by its Props.
@@ -44,9 +44,11 @@ func (p *providerActor) Receive(c actor.Context) {
 		m.attempt.permit.Done(time.Now(), m.outcome)
 		p.serveQueue(c)
 	case recheck:
-		p.serveQueue(c)
+		p.recheck(c, m.model)
 	case expired:
 		p.expire(m.attempt)
+	case *actor.Stopping:
+		p.site.queue.close() // a restart does not come here: who waits goes on waiting
 	}
 }
 
