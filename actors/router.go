@@ -115,8 +115,8 @@ func (r *router) after(j *job, now time.Time) {
 	} else {
 		r.timetable.set(j, j.walk.Wake())
 	}
-	for _, m := range r.fleet.TakeSick() {
-		r.moveStuck(m, now)
+	for _, sick := range r.fleet.TakeSick() {
+		r.moveStuck(sick, now)
 	}
 	r.arm(now)
 }
@@ -192,11 +192,11 @@ func (j *job) find(n int) *attempt {
 
 // moveStuck asks the walks with late calls on a demoted model to move them, spread
 // over a moment so that they do not all arrive at the next provider at once.
-func (r *router) moveStuck(m *gateway.Model, now time.Time) {
+func (r *router) moveStuck(sick route.Way, now time.Time) {
 	const steps = 16
 	spread, i := r.fleet.Times.MoveSpread, 0
 	for j := range r.jobs {
-		if j.walk.MoveAt(m, now.Add(spread*time.Duration(i%steps)/steps)) {
+		if j.walk.MoveAt(sick, now.Add(spread*time.Duration(i%steps)/steps)) {
 			i++
 			r.timetable.set(j, j.walk.Wake())
 		}

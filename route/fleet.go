@@ -13,35 +13,37 @@ type Fleet struct {
 	// Gate tells what the gate of a model would say now. Required.
 	Gate func(*gateway.Model) GateView
 
-	known  map[way]*health
+	known  map[Way]*health
 	hedges float64 // hedges that may be made now
 	money  float64 // microcents that hedges may cost now
 	seeded bool
 	flying int    // requests in flight
 	again  int    // of them, retries at the same provider
 	tests  uint64 // calls that tested a demoted model, ever
-	sick   []*gateway.Model
+	sick   []Way
 }
 
 // NewFleet makes a Fleet that knows nothing yet; hedges start with a full bucket.
 func NewFleet(t Times, gate func(*gateway.Model) GateView) *Fleet {
-	return &Fleet{Times: t, Gate: gate, known: map[way]*health{}, hedges: t.HedgeBurst}
+	return &Fleet{Times: t, Gate: gate, known: map[Way]*health{}, hedges: t.HedgeBurst}
 }
 
-// way is how a model is asked. A plain call has its first content when the answer is
+// Way is how a model is asked. A plain call has its first content when the answer is
 // whole, so what is usual for it says nothing of a streamed one, nor the other way round.
-type way struct {
+type Way struct {
 	model *gateway.Model
 	plain bool
 }
 
 // of is what is known of a model's streamed calls.
-func (f *Fleet) of(m *gateway.Model) *health { return f.learned(way{model: m}) }
+func (f *Fleet) of(m *gateway.Model) *health { return f.learned(Way{model: m}) }
+
+func (c *Candidate) way() Way { return Way{c.Model, c.Plain} }
 
 // at is what is known of calls like the candidate's.
-func (f *Fleet) at(c *Candidate) *health { return f.learned(way{c.Model, c.Plain}) }
+func (f *Fleet) at(c *Candidate) *health { return f.learned(c.way()) }
 
-func (f *Fleet) learned(w way) *health {
+func (f *Fleet) learned(w Way) *health {
 	h := f.known[w]
 	if h == nil {
 		h = newHealth(&f.Times)
@@ -64,8 +66,9 @@ func (f *Fleet) earn(expected gateway.Microcents) {
 	f.money = min(f.money+share, max(f.money*0.999, moneyDepth*share))
 }
 
-// TakeSick returns the models demoted since the last call, whose late calls should be moved.
-func (f *Fleet) TakeSick() []*gateway.Model {
+// TakeSick returns what was demoted since the last call, each a model asked in one way,
+// whose late calls should be moved.
+func (f *Fleet) TakeSick() []Way {
 	s := f.sick
 	f.sick = nil
 	return s
@@ -80,7 +83,7 @@ func (f *Fleet) record(now time.Time, c *Candidate, v verdict, test uint64) {
 		return
 	}
 	if h.record(now, v, &f.Times) {
-		f.sick = append(f.sick, c.Model)
+		f.sick = append(f.sick, c.way())
 	}
 }
 

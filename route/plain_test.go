@@ -48,3 +48,34 @@ func TestPlainCallsAreGivenTime(t *testing.T) {
 		t.Errorf("after the limit: %+v, want the next candidate", late)
 	}
 }
+
+// Calls that ask a model for whole answers and are slow at it move none of its streamed ones.
+func TestAModelIsSickInOneWay(t *testing.T) {
+	f := NewFleet(Default(), func(*gateway.Model) GateView { return GateView{Closed: true} })
+	now := time.Unix(1_000_000, 0)
+	cands := twoModels()
+	plain := []Candidate{cands[0], cands[1]}
+	plain[0].Plain, plain[1].Plain = true, true
+	late := func(cands []Candidate) *Walk {
+		f.at(&cands[0]).base.m95 = time.Second
+		w := New(Rules{Hedge: "off", Hedgeable: true, Demote: true, Deadline: now.Add(time.Hour), ContentBy: now.Add(time.Hour)}, cands, f)
+		w.Step(Event{Kind: Begin}, now)
+		w.Step(Event{Kind: Left, Attempt: 1}, now)
+		w.Step(Event{Kind: Tick}, now.Add(2*time.Second))
+		return w
+	}
+	streamed, whole := late(cands), late(plain)
+	for range 50 {
+		f.record(now, &plain[0], slow, 0)
+	}
+	sick := f.TakeSick()
+	if len(sick) != 1 || !f.at(&plain[0]).demotion.on || f.at(&cands[0]).demotion.on {
+		t.Fatalf("%d ways are sick: this tests nothing", len(sick))
+	}
+	if streamed.MoveAt(sick[0], now) {
+		t.Error("a streamed call is moved because whole answers are slow")
+	}
+	if !whole.MoveAt(sick[0], now) {
+		t.Error("a call for a whole answer is not moved")
+	}
+}

@@ -139,11 +139,12 @@ func (w *Walk) fasterExists(than int, now time.Time) bool {
 }
 
 // MoveAt asks the walk to take late calls off a model that was just demoted, at a time
-// that the router spreads over the walks. It says whether there is anything to move.
-func (w *Walk) MoveAt(m *gateway.Model, at time.Time) bool {
+// that the router spreads over the walks. It says whether there is anything to move. A
+// call that asks the model in the other way is not late for what is usual there.
+func (w *Walk) MoveAt(sick Way, at time.Time) bool {
 	for i := range w.flying {
 		f := &w.flying[i]
-		if w.cands[f.cand].Model == m && f.late && !f.content && f.left {
+		if w.cands[f.cand].way() == sick && f.late && !f.content && f.left {
 			f.moveAt = at
 			return true
 		}
