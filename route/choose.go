@@ -55,16 +55,17 @@ func (w *Walk) nextWell(now time.Time) (int, bool) {
 }
 
 // leastSlow is the quickest of the affordable candidates that are only slow. One that is
-// to be raced must have room besides, and no breaker that tests it.
+// to be raced must have room besides, time to answer, and no breaker that tests it.
 func (w *Walk) leastSlow(than *Candidate, race bool, now time.Time) (int, bool) {
 	best, found, quickest := 0, false, time.Duration(0)
+	left := w.rules.Deadline.Sub(now)
 	for i := range w.cands {
 		c := &w.cands[i]
 		h := w.fleet.at(c)
 		if !w.open(i) || !h.demotion.on || !affordable(than, c, w.fleet.Times.PriceRatio) {
 			continue
 		}
-		if g := w.fleet.Gate(c.Model); g.Shut || race && (!g.Closed || g.Tight || w.state[i] == dropped || !h.raceable()) {
+		if g := w.fleet.Gate(c.Model); g.Shut || race && (!g.Closed || g.Tight || w.state[i] == dropped || left < 2*h.base.m50 || !h.raceable()) {
 			continue
 		}
 		if d := h.typical(now); !found || d < quickest {
