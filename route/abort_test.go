@@ -139,3 +139,31 @@ func TestRefusedRaceGetsBackWhatItPaid(t *testing.T) {
 		})
 	}
 }
+
+// A race that is cut before it left gets back what it paid, however the cut comes.
+func TestRaceCutBeforeItLeftGetsBackWhatItPaid(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for name, cut := range map[string]func(*Walk, time.Time){
+		"the other answers": func(w *Walk, now time.Time) { w.Step(Event{Kind: Content, Attempt: 1}, now) },
+		"the client leaves": func(w *Walk, now time.Time) { w.Step(Event{Kind: Gone}, now) },
+		"time is up":        func(w *Walk, _ time.Time) { w.Step(Event{Kind: Tick}, w.rules.Deadline) },
+		"the walk panics":   func(w *Walk, _ time.Time) { w.Abort() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := NewFleet(Default(), func(*gateway.Model) GateView { return GateView{Closed: true} })
+			w := New(Rules{Hedge: "auto", HedgeAfter: time.Second, MaxHedges: 1, Hedgeable: true,
+				Deadline: now.Add(time.Minute), ContentBy: now.Add(time.Minute)}, twoModels(), f)
+			w.Step(Event{Kind: Begin}, now)
+			w.Step(Event{Kind: Left, Attempt: 1}, now)
+			f.hedges, f.money = 10, 1000
+			acts := w.Step(Event{Kind: Tick}, now.Add(time.Second))
+			if len(acts) != 1 || acts[0].Role != gateway.Hedge || f.money == 1000 {
+				t.Fatalf("%+v: no race was paid for", acts)
+			}
+			cut(w, now.Add(1100*time.Millisecond))
+			if f.hedges != 10 || f.money != 1000 || w.Hedged() {
+				t.Errorf("%v hedges and %v microcents are left of 10 and 1000; hedged: %v", f.hedges, f.money, w.Hedged())
+			}
+		})
+	}
+}

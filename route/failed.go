@@ -23,12 +23,8 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 		}
 		w.note(ev.Err, f)
 	}
-	if f.role == gateway.Hedge {
-		w.hedges--
-		w.fleet.refund(f.paid)
-		if len(w.flying) > 0 {
-			return // the late attempt is still out; its next look comes with its own time
-		}
+	if f.role == gateway.Hedge && len(w.flying) > 0 {
+		return // the late attempt is still out; its next look comes with its own time
 	}
 	if w.worthWaiting(&f, ev.Err, now) {
 		return

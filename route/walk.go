@@ -332,6 +332,10 @@ func (w *Walk) land(i int) flight {
 	if f.again {
 		w.fleet.again--
 	}
+	if f.role == gateway.Hedge && !f.left { // nothing was sent that could cost anything
+		w.hedges--
+		w.fleet.refund(f.paid)
+	}
 	if f.test != 0 { // neither well nor ill: only gives the place back
 		w.fleet.at(&w.cands[f.cand]).demotion.free(f.test)
 	}
