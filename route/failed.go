@@ -35,6 +35,9 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 // worthWaiting: room here that comes sooner than another candidate's first content
 // would is waited for, once; it is cheaper and usually quicker.
 func (w *Walk) worthWaiting(f *flight, err *gateway.Error, now time.Time) bool {
+	if w.stillCools(f, err, now) {
+		return true
+	}
 	if err.Kind != gateway.NoCapacity || err.RetryAfter <= 0 || w.waited || f.role == gateway.Hedge || len(w.flying) > 0 {
 		return false
 	}
@@ -52,6 +55,27 @@ func (w *Walk) worthWaiting(f *flight, err *gateway.Error, now time.Time) bool {
 	w.again = restart{f.cand, now.Add(err.RetryAfter), f.role}
 	return true
 }
+
+// stillCools: the repeat after a wait on purpose came before the gate was done waiting.
+// The gate counts from when its provider's actor heard of the refusal, which may be
+// after the router did; another caller's refusal may have come meanwhile. What patience is
+// left goes into waiting on.
+func (w *Walk) stillCools(f *flight, err *gateway.Error, now time.Time) bool {
+	if err.Kind != gateway.RateLimited && err.Kind != gateway.Overloaded {
+		return false
+	}
+	at := now.Add(max(err.RetryAfter, coolsOn))
+	if f.role != gateway.Retry || err.RetryAfter <= 0 || len(w.flying) > 0 || at.After(w.patient) {
+		return false
+	}
+	w.failures = w.failures[:len(w.failures)-1] // the provider was not asked
+	w.again = restart{f.cand, at, f.role}
+	return true
+}
+
+// coolsOn is the least wait for a gate that still cools, so that what is left of a
+// caller's patience is not spent on asking it all the time.
+const coolsOn = time.Millisecond
 
 func (w *Walk) nextRole() gateway.Role {
 	if w.sent == 0 {
@@ -158,6 +182,7 @@ func (w *Walk) onceMore(f *flight, err *gateway.Error, took time.Duration, now t
 				return false
 			}
 			w.repeated = true
+			w.patient = now.Add(w.rules.Patience + t.RetryPause) // the pause is for what the news of it take
 			w.again = restart{f.cand, now.Add(err.RetryAfter), gateway.Retry}
 			return true
 		}

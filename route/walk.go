@@ -22,7 +22,8 @@ type Walk struct {
 	pushed     bool // a race was answered with "come back later": no more of them
 	wrong      int  // answers that failed the caller's check
 	repeated   bool
-	waited     bool // for room that was about to come
+	patient    time.Time // until when a 429 of a provider is waited out
+	waited     bool      // for room that was about to come
 	failures   []*gateway.Error
 	again      restart
 	needWindow int // a candidate must have a larger window than this
