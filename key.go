@@ -57,6 +57,9 @@ type Account struct {
 	ID     string // key or team id, or "run:" and the run's id
 	Budget Budget
 	Clamp  bool
+	// Turn is the reading of the keys that the budget is from. One of an earlier turn than
+	// the one in force changes nothing: a request may be signed long before it spends.
+	Turn int64
 }
 
 // Allows says whether names lets a model be used that a client asked for by that name.

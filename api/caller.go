@@ -213,9 +213,11 @@ func (c *caller) allowed() [][]string {
 	return out
 }
 
-// sign writes on a request whose it is and what bounds it.
+// sign writes on a request whose it is and what bounds it. What was signed before for the
+// same key is replaced.
 func (c *caller) sign(req *gateway.Request) {
 	req.Key, req.Allowed = c.key.ID, c.allowed()
+	req.Team, req.ModelMaps, req.Accounts = "", nil, nil
 	tags := req.Tags
 	if c.team != nil {
 		req.Team = c.team.ID
@@ -227,7 +229,7 @@ func (c *caller) sign(req *gateway.Request) {
 			req.ModelMaps = append(req.ModelMaps, m.ModelMap)
 		}
 		if m.Budget.Limited {
-			req.Accounts = append(req.Accounts, gateway.Account{ID: m.ID, Budget: m.Budget, Clamp: m.Clamp || c.key.Clamp})
+			req.Accounts = append(req.Accounts, gateway.Account{ID: m.ID, Budget: m.Budget, Clamp: m.Clamp || c.key.Clamp, Turn: c.turn})
 		}
 	}
 }
@@ -276,6 +278,10 @@ func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, e
 		}
 		if ev.running != nil {
 			ev.running.asked.Store(&req.Model)
+		}
+		// The key may have changed while the body came. Whoever changes it later ends what runs.
+		if now := s.cfg.Keys.present(who); now != who {
+			now.sign(req)
 		}
 	}
 	if err := s.enterOnce(c, req); err != nil {

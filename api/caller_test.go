@@ -320,7 +320,7 @@ func TestRequestsAreSignedByTheirKey(t *testing.T) {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}
 	if s := fmt.Sprint(got.Key, got.Team, got.Model, got.Allowed, got.Tags, got.Accounts, gateway.MapModel(got.Model, got.ModelMaps...)); s !=
-		"ateamfast[[deepseek/*]] map[cost:7 env:prod feature:search] [{a {true 5 day } false} {team {true 9  } true}]deepseek/deepseek-flash" {
+		"ateamfast[[deepseek/*]] map[cost:7 env:prod feature:search] [{a {true 5 day } false 2} {team {true 9  } true 2}]deepseek/deepseek-flash" {
 		t.Error(s)
 	}
 	for _, header := range []string{"env", "a=1,a=2", "a b=c", "x=" + strings.Repeat("y", 200)} {
@@ -336,6 +336,42 @@ func TestRequestsAreSignedByTheirKey(t *testing.T) {
 		if resp, _ := get(t, srv.URL+"/v1/models/"+id, "a"); resp.StatusCode != want {
 			t.Errorf("%s: %d", id, resp.StatusCode)
 		}
+	}
+}
+
+// What bounds a request is what its key says when the body has come, not when the head did.
+func TestRequestsAreSignedWhenTheyAreWhole(t *testing.T) {
+	var got *gateway.Request
+	key := gateway.Key{ID: "a", Budget: gateway.Budget{Limited: true, Limit: 100}}
+	team := gateway.Key{ID: "team", Team: true, Budget: gateway.Budget{Limited: true, Limit: 9}}
+	k := ringOf(t, key)
+	srv := serve(t, func(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
+		got = req
+		return answers(hello, io.EOF)(ctx, req)
+	}, func(c *Config) { c.Keys = k })
+	body, write := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/v1/chat/completions", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set(bearer("a")[0], bearer("a")[1])
+	go func() { // ends with the request
+		io.WriteString(write, ask[:10])
+		for k.present(&caller{key: &member{Key: &key}}).key.running() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		key.Budget.Limit, key.Parent, key.Models = 5, "team", []string{"only/*"}
+		k.Set([]gateway.Key{key, team}, secretsOf(key))
+		io.WriteString(write, ask[10:])
+		write.Close()
+	}()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if s := fmt.Sprint(got.Team, got.Allowed, got.Accounts); s != "team[[only/*]] [{a {true 5  } false 3} {team {true 9  } false 3}]" {
+		t.Error(s)
 	}
 }
 

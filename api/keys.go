@@ -22,13 +22,15 @@ type Keys struct {
 
 	mu     sync.Mutex
 	fixed  map[[sha256.Size]byte]*gateway.Key
+	turn   int64             // of the newest ring
 	meters map[string]*meter // by key id; they outlive a ring
 }
 
 // ring is the keys of one moment.
 type ring struct {
 	byHash map[[sha256.Size]byte]*entry
-	asked  bool // there are keys, so everybody needs one
+	byKey  map[string]*caller // by key id
+	asked  bool               // there are keys, so everybody needs one
 }
 
 // entry is one secret and whose it is.
@@ -41,6 +43,7 @@ type entry struct {
 // caller is a key with the team that it belongs to.
 type caller struct {
 	key, team *member // team is nil for none
+	turn      int64   // of the ring
 }
 
 // member is a key or a team with the count of what it does now.
@@ -101,17 +104,19 @@ func (k *Keys) Len() int { return len(k.ring.Load().byHash) }
 func (k *Keys) Asked() bool { return k.ring.Load().asked }
 
 // Set replaces the keys of the store. Requests that begin afterwards see the new ones;
-// those that run are ended where their key no longer allows them.
-func (k *Keys) Set(keys []gateway.Key, secrets []gateway.Secret) {
+// those that run are ended where their key no longer allows them. The turn that it gives
+// is higher each time; see gateway.Account.
+func (k *Keys) Set(keys []gateway.Key, secrets []gateway.Secret) (turn int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.turn++
 	members := make(map[string]*member, len(keys))
 	for i := range keys {
 		members[keys[i].ID] = k.member(&keys[i])
 	}
 	r := &ring{byHash: make(map[[sha256.Size]byte]*entry, len(secrets)+len(k.fixed)), asked: len(keys)+len(k.fixed) > 0}
 	for hash, key := range k.fixed {
-		r.byHash[hash] = &entry{hash: hash, caller: &caller{key: k.member(key)}}
+		r.byHash[hash] = &entry{hash: hash, caller: &caller{key: k.member(key), turn: k.turn}}
 	}
 	callers := map[string]*caller{}
 	for _, s := range secrets {
@@ -121,15 +126,25 @@ func (k *Keys) Set(keys []gateway.Key, secrets []gateway.Secret) {
 		}
 		c := callers[s.Key]
 		if c == nil {
-			c = &caller{key: key, team: members[key.Parent]}
+			c = &caller{key: key, team: members[key.Parent], turn: k.turn}
 			callers[s.Key] = c
 		}
 		r.byHash[s.Hash] = &entry{hash: s.Hash, until: s.Until, caller: c}
 	}
+	r.byKey = callers
 	k.ring.Store(r)
 	for _, c := range callers {
 		c.end(time.Now())
 	}
+	return k.turn
+}
+
+// present is a caller as its key is now.
+func (k *Keys) present(c *caller) *caller {
+	if now := k.ring.Load().byKey[c.key.ID]; now != nil {
+		return now
+	}
+	return c
 }
 
 // Sweep ends the running requests of keys that have expired. Call it every moment.

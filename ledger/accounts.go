@@ -48,6 +48,7 @@ type Charge struct {
 // account keeps its money by quarters, and the sums of its present period.
 type account struct {
 	budget   gateway.Budget
+	turn     int64 // that the budget is of
 	from     int64 // first quarter of the present period
 	until    int64 // first quarter of the next
 	latest   int64 // newest quarter that anything was booked to: the account's time never runs back
@@ -74,7 +75,7 @@ func NewAccounts(load func(id string) ([]Charge, error), now func() time.Time) *
 func (a *Accounts) Watch(f func(gateway.AccountState, gateway.Budget)) { a.watch = f }
 
 // Prepare makes a path ready: what was spent before is read, and the limits that the
-// path brings are in force from now on. It may read from the disk.
+// path brings are in force from now on, unless later ones are. It may read from the disk.
 func (a *Accounts) Prepare(path []gateway.Account) error {
 	for i := range path {
 		if err := a.prepare(&path[i]); err != nil {
@@ -88,7 +89,7 @@ func (a *Accounts) prepare(p *gateway.Account) error {
 	a.mu.Lock()
 	acc := a.all[p.ID]
 	if acc != nil {
-		acc.set(p.Budget, a.now())
+		acc.set(p, a.now())
 	}
 	a.mu.Unlock()
 	if acc != nil {
@@ -100,14 +101,16 @@ func (a *Accounts) prepare(p *gateway.Account) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.all[p.ID] == nil { // or another request was quicker
-		a.all[p.ID] = newAccount(p.Budget, charges, a.now())
+	if acc = a.all[p.ID]; acc != nil { // another request was quicker
+		acc.set(p, a.now())
+	} else {
+		a.all[p.ID] = newAccount(p, charges, a.now())
 	}
 	return nil
 }
 
-func newAccount(b gateway.Budget, charges []Charge, now time.Time) *account {
-	acc := &account{budget: b, latest: math.MinInt64, quarters: map[int64]money{}}
+func newAccount(p *gateway.Account, charges []Charge, now time.Time) *account {
+	acc := &account{budget: p.Budget, turn: p.Turn, latest: math.MinInt64, quarters: map[int64]money{}}
 	for _, c := range charges {
 		acc.quarters[c.Quarter] = acc.quarters[c.Quarter].plus(money{spent: c.Cost, unsure: c.Unsure})
 		acc.latest = max(acc.latest, c.Quarter)
@@ -116,10 +119,15 @@ func newAccount(b gateway.Budget, charges []Charge, now time.Time) *account {
 	return acc
 }
 
-// set changes the limit; another kind of period is counted anew from the quarters.
-func (acc *account) set(b gateway.Budget, now time.Time) {
+// set changes the limit, unless a later turn has; another kind of period is counted anew
+// from the quarters.
+func (acc *account) set(p *gateway.Account, now time.Time) {
+	if p.Turn < acc.turn {
+		return
+	}
+	b := p.Budget
 	anew := acc.budget.Every != b.Every || acc.budget.Zone != b.Zone
-	acc.budget = b
+	acc.budget, acc.turn = b, p.Turn
 	if anew {
 		acc.begin(max(acc.latest, quarterOf(now)))
 	}

@@ -196,6 +196,26 @@ func TestChangedBudgetKeepsWhatWasSpent(t *testing.T) {
 	}
 }
 
+// A limit that a request was signed with before it was changed does not come back.
+func TestOlderLimitsStayGone(t *testing.T) {
+	c := newClockwork(t, gateway.Budget{Limited: true, Limit: 1000}, "2026-11-24T12:00:00Z")
+	stale := []gateway.Account{c.path[0]}
+	c.path[0].Budget.Limit, c.path[0].Turn = 100, 2
+	c.Limits(c.path[0])
+	c.want(true, 60)
+	stale[0].Turn = 1
+	if err := c.Prepare(stale); err != nil {
+		t.Fatal(err)
+	}
+	c.Limits(stale[0])
+	c.want(false, 60)
+	c.path[0].Budget.Limit, c.path[0].Turn = 120, 3
+	if err := c.Prepare(c.path); err != nil {
+		t.Fatal(err)
+	}
+	c.want(true, 120)
+}
+
 // What a cut call may have cost stays on its account until the period ends; of a budget
 // for a key's whole life it stays for good.
 func TestUnsureEndsWithItsPeriod(t *testing.T) {

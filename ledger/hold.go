@@ -1,13 +1,17 @@
 package ledger
 
-import "gateway"
+import (
+	"time"
+
+	"gateway"
+)
 
 // Look says whether an attempt would be admitted now: nil if it would, else the first
 // account on its path that has no room. It changes nothing.
 func (a *Accounts) Look(ask gateway.Ask) *gateway.Shortage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, short := a.fit(ask)
+	_, short := a.fit(ask, a.now())
 	return short
 }
 
@@ -16,7 +20,8 @@ func (a *Accounts) Look(ask gateway.Ask) *gateway.Shortage {
 func (a *Accounts) Hold(ask gateway.Ask) (gateway.Hold, *gateway.Shortage) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	amount, short := a.fit(ask)
+	now := a.now() // one moment: the room of one period is not held in another
+	amount, short := a.fit(ask, now)
 	id := holdID{ask.Request, ask.Attempt}
 	if _, has := a.active[id]; has {
 		a.counts.Twice++
@@ -26,7 +31,6 @@ func (a *Accounts) Hold(ask gateway.Ask) (gateway.Hold, *gateway.Shortage) {
 		return gateway.Hold{}, short
 	}
 	h := gateway.Hold{Request: ask.Request, Attempt: ask.Attempt, Amount: amount, Places: make([]gateway.Place, 0, len(ask.Path))}
-	now := a.now()
 	for i := range ask.Path {
 		acc := a.all[ask.Path[i].ID]
 		q := acc.at(now)
@@ -38,8 +42,7 @@ func (a *Accounts) Hold(ask gateway.Ask) (gateway.Hold, *gateway.Shortage) {
 }
 
 // fit is the amount that every account on the path has room for, Want if possible.
-func (a *Accounts) fit(ask gateway.Ask) (gateway.Microcents, *gateway.Shortage) {
-	now := a.now()
+func (a *Accounts) fit(ask gateway.Ask, now time.Time) (gateway.Microcents, *gateway.Shortage) {
 	amount := ask.Want
 	for i := range ask.Path {
 		acc := a.all[ask.Path[i].ID]
@@ -175,11 +178,11 @@ func (acc *account) state(id string) gateway.AccountState {
 	return s
 }
 
-// Limits sets the limit of an account that may be in use, at once.
+// Limits sets the limit of an account that may be in use, at once, unless a later turn has.
 func (a *Accounts) Limits(acc gateway.Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if got := a.all[acc.ID]; got != nil {
-		got.set(acc.Budget, a.now())
+		got.set(&acc, a.now())
 	}
 }

@@ -73,8 +73,8 @@ func watchKeys(p parts, gw *assembled) (stop func()) {
 	both.Go(func() {   // ends with ctx
 		p.kept.Watch(ctx, keysEvery, func(keys []gateway.Key, secrets []gateway.Secret) {
 			before := p.keys.Asked()
-			p.keys.Set(keys, secrets)
-			applyBudgets(keys, gw.books.Accounts, gw.system.EndKey)
+			turn := p.keys.Set(keys, secrets)
+			applyBudgets(keys, turn, gw.books.Accounts, gw.system.EndKey)
 			if !before && p.keys.Asked() {
 				p.log.Info("there are client keys now: everybody needs one")
 			}
@@ -108,13 +108,13 @@ func watchKeys(p parts, gw *assembled) (stop func()) {
 
 // applyBudgets puts the limits of keys and teams in force for accounts that are in use.
 // Where one was lowered below what is spent and held, what runs on it is ended.
-func applyBudgets(keys []gateway.Key, accounts *ledger.Accounts, end func(key string, why *gateway.Error) int) {
+func applyBudgets(keys []gateway.Key, turn int64, accounts *ledger.Accounts, end func(key string, why *gateway.Error) int) {
 	for i := range keys {
 		k := &keys[i]
 		if !k.Budget.Limited || !k.Revoked.IsZero() {
 			continue
 		}
-		acc := gateway.Account{ID: k.ID, Budget: k.Budget, Clamp: k.Clamp}
+		acc := gateway.Account{ID: k.ID, Budget: k.Budget, Clamp: k.Clamp, Turn: turn}
 		accounts.Limits(acc)
 		st, err := accounts.State(acc)
 		if err != nil || st.Held == 0 || st.Spent+st.Held+st.Unsure <= k.Budget.Limit {
