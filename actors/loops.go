@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"time"
 
 	"gateway"
@@ -11,9 +12,11 @@ import (
 // adapters keep what they need of a loop as long.
 const loopLife = time.Hour
 
-// maker made the opaque state that a tool loop runs on. It alone can read it. The zero
-// maker is none.
-type maker struct{ kind, model string }
+// maker made the opaque state that a tool loop runs on. The zero maker is none.
+type maker struct {
+	kind, model string // model: "" if the state does not say
+	provider    string // that gave the answer it came with; "" if that was not seen here
+}
 
 // makers are the kinds behind the names that state carries.
 var makers = map[string]string{"openai": "openai_responses"}
@@ -23,27 +26,40 @@ func (k maker) wants(m *gateway.Model) bool {
 	return m.ReasoningBack || k.kind != "openai_compatible" && k.kind != "ollama"
 }
 
-// fits says whether a model reads the state. A state that names no model is its kind's.
+// fits says whether a model may read the state: it is for one model of a kind, and for
+// any of the kind if it names none. Some kinds bind it to an account besides; a provider
+// of another one refuses it, which its adapter deals with.
 func (k maker) fits(m *gateway.Model) bool {
 	return k.kind == m.Kind && (k.model == "" || k.model == m.Name)
 }
 
-// makerOf is who made the state of the loop that a request is a step of: by the state
-// that the client hands back, else by the calls that it answers.
+// rank is a model's place among those for the next step of the loop: first whoever made
+// the state, then who may read it, then the rest.
+func (k maker) rank(m *gateway.Model) int {
+	switch {
+	case !k.fits(m) || !k.wants(m):
+		return 2
+	case k.provider == m.Provider:
+		return 0
+	}
+	return 1
+}
+
+// makerOf is who made the state of the loop that a request is a step of: by the calls
+// that it answers, which say the most, and by the state that the client hands back, which
+// says less and outlives a restart. Where they disagree the state counts.
 func (s *System) makerOf(req *gateway.Request, now time.Time) maker {
-	if l := &req.Loop; l.Maker != "" {
-		kind := l.Maker
-		if named, ok := makers[kind]; ok {
-			kind = named
-		}
-		return maker{kind, l.Model}
+	told := maker{kind: req.Loop.Maker, model: req.Loop.Model}
+	if kind, ok := makers[told.kind]; ok {
+		told.kind = kind
 	}
 	for i := len(req.Loop.Calls) - 1; i >= 0; i-- {
-		if h, ok := s.loops.find(callOf(req.Key, req.Loop.Calls[i]), now); ok {
-			return maker{h.model.Kind, h.model.Name}
+		h, ok := s.loops.find(callOf(req.Key, req.Loop.Calls[i]), now)
+		if ok && (told == (maker{}) || told.fits(h.model)) {
+			return maker{kind: h.model.Kind, model: h.model.Name, provider: h.model.Provider}
 		}
 	}
-	return maker{}
+	return told
 }
 
 // callOf names a tool call among the conversations of a key.
@@ -62,17 +78,8 @@ func (s *System) keepLoop(req *gateway.Request, m *gateway.Model, t *tally, now 
 // stayInLoop puts the candidates first that can read the loop's state; false if none
 // can. The others follow: an answer without the state is better than none.
 func stayInLoop(cands []route.Candidate, k maker) bool {
-	first := 0
-	for i := range cands {
-		if !k.fits(cands[i].Model) || !k.wants(cands[i].Model) {
-			continue
-		}
-		c := cands[i]
-		copy(cands[first+1:i+1], cands[first:i])
-		cands[first] = c
-		first++
-	}
-	return first > 0
+	slices.SortStableFunc(cands, func(a, b route.Candidate) int { return k.rank(a.Model) - k.rank(b.Model) })
+	return k.rank(cands[0].Model) < 2
 }
 
 // leftOut says in the receipt that a model was asked without the state of the loop.

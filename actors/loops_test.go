@@ -26,6 +26,7 @@ func TestLoopStaysWithTheMakerOfItsState(t *testing.T) {
 	for name, loop := range map[string]gateway.Loop{
 		"by the call":   {Calls: []string{"old", "call-b"}},
 		"by the client": {Calls: []string{"unknown"}, Maker: "fake", Model: "b-1"},
+		"by both":       {Calls: []string{"old", "call-b"}, Maker: "fake"}, // whose state names no model
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -60,8 +61,50 @@ func TestLoopStaysWithTheMakerOfItsState(t *testing.T) {
 					t.Errorf("another client's call of the same id: %+v, %v", got, err)
 				}
 				time.Sleep(loopLife)
-				if got := step("r5"); name == "by the call" && got.Provider != "a" {
+				if got := step("r5"); loop.Model == "" && got.Provider != "a" {
 					t.Errorf("a forgotten loop went to %s", got.Provider)
+				}
+				stopped(t, s)
+			})
+		})
+	}
+}
+
+// State may be bound to an account: of two providers of one kind that have the same model
+// the one that made it goes on. The other is next, and then it is the adapter that says
+// whether the state was of use.
+func TestLoopStaysWithItsProviderAmongEqualModels(t *testing.T) {
+	for name, loop := range map[string]gateway.Loop{
+		"by the call": {Calls: []string{"call-b"}},
+		"by both":     {Calls: []string{"call-b"}, Maker: "fake", Model: "same"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cheap, maker := &fake{open: says("a", 0)}, &fake{open: calls("call-b")}
+				s, _ := setup(t, func(c *Config) {
+					for i := range c.Providers {
+						c.Providers[i].Default.Name = "same"
+					}
+				}, cheap, maker)
+				first := ask("r1", false)
+				first.Model = "b/same"
+				if _, err := s.Route(t.Context(), first); err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range []string{"b", "a"} {
+					maker.open = says("b", 0)
+					if want == "a" {
+						maker.open = fails(gateway.Unavailable, 503)
+					}
+					req := ask("r2", false)
+					req.Loop = loop
+					got, err := s.Route(t.Context(), req)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if notes := got.Receipt(); got.Provider != want || notes[len(notes)-1].Downgrade != "" {
+						t.Errorf("answered by %s, not %s: %+v", got.Provider, want, notes)
+					}
 				}
 				stopped(t, s)
 			})
