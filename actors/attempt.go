@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,11 +46,11 @@ type attempt struct {
 	expiry  *time.Timer // of that wait, or of the one for its budgets
 	gate    *breaker.Gate
 
-	mu        sync.Mutex
-	sent      bool
-	rate      *gateway.RateInfo
-	downgrade string // what of the conversation's state the adapter left out
-	once      sync.Once
+	mu   sync.Mutex
+	sent bool
+	rate *gateway.RateInfo
+	lost []string // what of the conversation the adapter left out, each thing once
+	once sync.Once
 }
 
 // win is what the router tells the attempt that has the client.
@@ -207,7 +208,16 @@ func (a *attempt) call() *gateway.Call {
 		OnReady:     a.setOut,
 		OnSent:      func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
 		OnRate:      func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
-		OnDowngrade: func(what string) { a.mu.Lock(); a.downgrade = what; a.mu.Unlock() },
+		OnDowngrade: a.loses,
+	}
+}
+
+// loses notes what of the conversation could not be used.
+func (a *attempt) loses(what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Contains(a.lost, what) {
+		a.lost = append(a.lost, what)
 	}
 }
 

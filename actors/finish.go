@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"strings"
 	"time"
 
 	"gateway"
@@ -190,10 +191,11 @@ func (a *attempt) line(e *gateway.Entry, err *gateway.Error) gateway.AttemptNote
 	if err != nil {
 		n.Reason = err.Message
 	}
-	if n.Downgrade = a.job.maker.leftOut(a.model); n.Downgrade == "" {
-		a.mu.Lock()
-		n.Downgrade = a.downgrade
-		a.mu.Unlock()
+	if what := a.job.maker.leftOut(a.model); what != "" {
+		a.loses(what)
 	}
+	a.mu.Lock()
+	n.Downgrade = strings.Join(a.lost, "; ")
+	a.mu.Unlock()
 	return n
 }

@@ -51,8 +51,15 @@ func TestLoopStaysWithTheMakerOfItsState(t *testing.T) {
 					t.Errorf("answered by %s in %d attempts: %+v", got.Provider, got.Attempts, got.Receipt())
 				}
 				maker.open = fails(gateway.Unavailable, 503)
+				cheap.open = func(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+					for _, what := range []string{"a tool was left out", "a tool was left out", "no effort"} {
+						call.Downgraded(what)
+					}
+					return says("a", 0)(ctx, call)
+				}
 				got := step("r3")
-				if notes := got.Receipt(); got.Provider != "a" || notes[len(notes)-1].Downgrade != "the reasoning state made by b-1 was left out" {
+				if notes := got.Receipt(); got.Provider != "a" ||
+					notes[len(notes)-1].Downgrade != "a tool was left out; no effort; the reasoning state made by b-1 was left out" {
 					t.Errorf("answered by %s: %+v", got.Provider, notes)
 				}
 				other := ask("r4", false)

@@ -44,10 +44,10 @@ func (a *anthropic) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 	}
 	resp, err := a.post(ctx, call, a.url, a.headerFor(call, ask), payload{ask.body})
 	if err != nil && ask.thinks && blamesThinking(err) {
+		call.Downgraded("the reasoning of earlier turns was refused and left out")
 		if ask, err = a.ask(call, true); err != nil {
 			return nil, err
 		}
-		call.Downgraded("its reasoning of earlier turns was refused and left out")
 		again := *call
 		again.OnSent = nil // the first try told it
 		resp, err = a.post(ctx, &again, a.url, a.headerFor(call, ask), payload{ask.body})

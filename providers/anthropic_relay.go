@@ -21,8 +21,8 @@ func (a *anthropic) relay(call *gateway.Call, unthinking bool) (*messagesAsk, er
 		if unthinking {
 			raw = withoutBudget(raw)
 		}
-		if left > 0 {
-			call.Downgraded("the reasoning of earlier turns was left out")
+		if left > 0 && !unthinking {
+			call.Downgraded("the reasoning that others made was left out")
 		}
 	}
 	body, err := splicedBody(call, raw, "max_tokens")

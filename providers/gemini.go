@@ -45,6 +45,7 @@ func (a *gemini) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 	}
 	resp, err := a.send(ctx, call, chat, false)
 	if err != nil && blamesSignature(err) {
+		call.Downgraded("the thought signatures of earlier turns were refused and left out")
 		again := *call
 		again.OnSent = nil // the first try told it
 		resp, err = a.send(ctx, &again, chat, true)

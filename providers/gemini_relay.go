@@ -27,7 +27,6 @@ func (a *gemini) relay(call *gateway.Call, sentinel bool) ([]byte, error) {
 		if body, err = withoutSignatures(body); err != nil {
 			return nil, err
 		}
-		call.Downgraded("the thought signatures of earlier turns were left out")
 	}
 	if call.MaxTokens == 0 {
 		return body, nil

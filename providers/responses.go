@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
-
-	"github.com/tidwall/gjson"
 
 	"gateway"
 )
@@ -32,8 +29,8 @@ func newResponses(s Settings) (Adapter, error) {
 }
 
 // Open sends the request: a Responses body as the client wrote it, anything else
-// translated. A translated request whose effort or earlier reasoning is refused is
-// sent once more without.
+// translated. A request whose earlier reasoning is refused is sent once more without; a
+// translated one without its effort too.
 func (a *responses) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
 	ask, err := a.ask(call, false)
 	if err != nil {
@@ -41,6 +38,7 @@ func (a *responses) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 	}
 	resp, err := a.send(ctx, call, ask)
 	if err != nil && ask.reasons && blamesReasoning(err) {
+		call.Downgraded(ask.without())
 		if ask, err = a.ask(call, true); err != nil {
 			return nil, err
 		}
@@ -71,24 +69,25 @@ func (a *responses) Embed(_ context.Context, call *gateway.Call) (*gateway.Embed
 
 // responsesAsk is a body to be sent and how to read what it brings.
 type responsesAsk struct {
-	body    []byte
-	relayed bool // the client's own Responses body
-	reasons bool // asking again without effort and earlier reasoning makes a difference
+	body     []byte
+	relayed  bool // the client's own Responses body
+	reasons  bool // asking again without effort and earlier reasoning makes a difference
+	recalled bool // earlier reasoning is handed back
 }
 
 func (a *responses) ask(call *gateway.Call, unreasoning bool) (*responsesAsk, error) {
 	if call.Request.Wire != gateway.WireOpenAIResponses || call.Request.Raw == nil || call.Prefill != "" {
 		return a.translate(call, unreasoning)
 	}
-	const limit = "max_output_tokens"
-	body, err := splicedBody(call, call.Request.Raw, limit)
-	if err != nil {
-		return nil, err
+	return a.relay(call, unreasoning)
+}
+
+// without says what is left out when the request is sent once more.
+func (r *responsesAsk) without() string {
+	if r.recalled {
+		return "the reasoning of earlier turns was refused and left out"
 	}
-	if call.MaxTokens > 0 && !gjson.GetBytes(body, limit).Exists() { // optional here, but the hold is bound to it
-		body = appendField(body, limit, strconv.Itoa(call.MaxTokens))
-	}
-	return &responsesAsk{body: body, relayed: true}, nil
+	return "the reasoning effort was refused and left out"
 }
 
 func (a *responses) send(ctx context.Context, call *gateway.Call, ask *responsesAsk) (*http.Response, error) {

@@ -216,8 +216,11 @@ func TestRefusedReasoningIsLeftOutOnce(t *testing.T) {
 	sent := 0
 	call := claudeCall("gpt-6-luna", chat)
 	call.OnSent = func() { sent++ }
-	if _, err := responsesOpen(t, a, call); err != nil || len(*bodies) != 2 || gjson.Get((*bodies)[1], "reasoning").Exists() || sent != 1 {
-		t.Errorf("%v, %v, sent %d times", err, *bodies, sent)
+	told := ""
+	call.OnDowngrade = func(what string) { told += what + ";" }
+	if _, err := responsesOpen(t, a, call); err != nil || len(*bodies) != 2 || gjson.Get((*bodies)[1], "reasoning").Exists() || sent != 1 ||
+		told != "the reasoning effort was refused and left out;" {
+		t.Errorf("%v, %v, sent %d times, told %q", err, *bodies, sent, told)
 	}
 	for _, c := range []struct {
 		refusal answered
@@ -232,6 +235,36 @@ func TestRefusedReasoningIsLeftOutOnce(t *testing.T) {
 		a, bodies := responsesServer(t, c.refusal)
 		if _, err := responsesOpen(t, a, claudeCall("gpt-5.1", chat)); gateway.KindOf(err) != c.kind || len(*bodies) != c.asked {
 			t.Errorf("%s: %v after %d", c.refusal.body, err, len(*bodies))
+		}
+	}
+}
+
+// What another account encrypted costs a relayed request its earlier reasoning, not its
+// answer: it is sent once more without, and else as it came.
+func TestRelayedReasoningThatIsRefusedIsLeftOut(t *testing.T) {
+	no := answered{400, "application/json", `{"error":{"type":"invalid_request_error","message":"The encrypted content could not be verified.","code":"invalid_encrypted_content"}}`}
+	thought := `{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}`
+	call := `{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}, {"type":"function_call_output","call_id":"c","output":""}`
+	body := func(items string) string {
+		return `{"model":"m", "include":["reasoning.encrypted_content"],"input":[{"role":"user","content":"go"}` + items + `],"stream":true}`
+	}
+	for _, c := range []struct {
+		raw, again string
+		told       int
+	}{
+		{body("," + thought + "," + call), body("," + strings.Replace(call, ", ", ",", 1)), 1},
+		{body("," + call), "", 0}, // nothing to leave out
+	} {
+		a, bodies := responsesServer(t, no, events(t, "text"))
+		told := 0
+		one := &gateway.Call{Model: &gateway.Model{Name: "m", Kind: responsesKind}, OnDowngrade: func(string) { told++ },
+			Request: &gateway.Request{Wire: gateway.WireOpenAIResponses, Raw: []byte(c.raw)}}
+		_, err := responsesOpen(t, a, one)
+		if (err == nil) != (c.again != "") || told != c.told || (*bodies)[0] != c.raw {
+			t.Fatalf("%v, told %d times: %v", err, told, *bodies)
+		}
+		if c.again != "" && (*bodies)[1] != c.again {
+			t.Errorf("sent again was\n%s\nwant\n%s", (*bodies)[1], c.again)
 		}
 	}
 }

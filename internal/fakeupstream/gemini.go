@@ -167,9 +167,9 @@ type geminiAnswer struct {
 // skipSignature is what a caller sends when it has lost a signature.
 const skipSignature = "skip_thought_signature_validator"
 
-// callSignature vouches for a call.
-func callSignature(name string, args jsontext.Value) string {
-	return opaque(name + canonical(string(args)))
+// callSignature vouches for a call, to the account that it was made for.
+func callSignature(account, name string, args jsontext.Value) string {
+	return opaque(account + "\x00" + name + canonical(string(args)))
 }
 
 func (t *talk) geminiAnswer(a answer, said int, parts []geminiPart, finish string) geminiAnswer {
@@ -203,7 +203,7 @@ func callPart(t *talk, i int, c Call) geminiPart {
 	if geminiVersion(t.model) >= 3 {
 		part.Call.ID = c.ID
 		if i == 0 {
-			part.Signature = callSignature(c.Name, part.Call.Args)
+			part.Signature = callSignature(t.account, c.Name, part.Call.Args)
 		}
 	}
 	return part
@@ -274,7 +274,7 @@ func countGemini(s *Server, w http.ResponseWriter, r *http.Request) {
 		asked = req.Inner
 	}
 	model, _ := geminiMethod(r)
-	t, no := asked.talk(model)
+	t, no := asked.talk(model, s.config.Key)
 	if no != nil {
 		s.refuse(w, *no)
 		return

@@ -72,7 +72,7 @@ func geminiVersion(model string) float64 {
 	return version
 }
 
-func (gemini) read(_ Config, r *http.Request, body []byte) (*talk, *refusal) {
+func (gemini) read(c Config, r *http.Request, body []byte) (*talk, *refusal) {
 	if r.URL.Query().Has("key") {
 		return nil, invalid("a key in the address ends in logs; send it in the header")
 	}
@@ -81,7 +81,7 @@ func (gemini) read(_ Config, r *http.Request, body []byte) (*talk, *refusal) {
 		return nil, invalid("Invalid JSON payload received. Unknown name or wrong type: %v", err)
 	}
 	model, method := geminiMethod(r)
-	t, no := req.talk(model)
+	t, no := req.talk(model, c.Key)
 	if no != nil {
 		return nil, no
 	}
@@ -92,8 +92,8 @@ func (gemini) read(_ Config, r *http.Request, body []byte) (*talk, *refusal) {
 	return t, req.checkModel(model)
 }
 
-func (req *geminiRequest) talk(model string) (*talk, *refusal) {
-	t := &talk{model: model, maxTokens: req.Generation.MaxTokens, thinking: geminiVersion(model) >= 2.5}
+func (req *geminiRequest) talk(model, account string) (*talk, *refusal) {
+	t := &talk{model: model, account: account, maxTokens: req.Generation.MaxTokens, thinking: geminiVersion(model) >= 2.5}
 	if thinking := req.Generation.Thinking; thinking != nil {
 		t.showThoughts = thinking.Thoughts
 		t.thinking = t.thinking && (thinking.Budget == nil || *thinking.Budget != 0)
@@ -125,7 +125,7 @@ func (req *geminiRequest) talk(model string) (*talk, *refusal) {
 		}
 	}
 	if geminiVersion(model) >= 3 {
-		return t, checkSignatures(req.Contents)
+		return t, checkSignatures(account, req.Contents)
 	}
 	return t, nil
 }
@@ -253,7 +253,7 @@ func (c *geminiContent) turns() ([]turn, *refusal) {
 
 // checkSignatures wants the signature of each step of the current turn back: on the
 // first call of each model turn since the user last spoke.
-func checkSignatures(contents []geminiContent) *refusal {
+func checkSignatures(account string, contents []geminiContent) *refusal {
 	for i := len(contents) - 1; i >= 0; i-- {
 		c := contents[i]
 		if c.Role != "model" {
@@ -269,7 +269,7 @@ func checkSignatures(contents []geminiContent) *refusal {
 		switch first := c.Parts[at]; first.Signature {
 		case "":
 			return invalid("Function call is missing a thought_signature in functionCall parts.")
-		case skipSignature, callSignature(first.Call.Name, first.Call.Args):
+		case skipSignature, callSignature(account, first.Call.Name, first.Call.Args):
 		default:
 			return invalid("Invalid thought signature in functionCall part.")
 		}

@@ -32,9 +32,13 @@ func (openAIResponses) failed(no refusal) []byte {
 		mustJSON(no.code), mustJSON(no.message))
 }
 
-// encrypted is reasoning that only the model that reasoned can read, and that is bound to
-// the item it stood in.
-func encrypted(model, id string) string { return opaque(model+"\x00encrypted") + opaque(id) }
+// encrypted is reasoning that only the model that reasoned can read, for the account that
+// it reasoned for, and that is bound to the item it stood in.
+func encrypted(account, model, id string) string { return encryptedFor(account, model) + opaque(id) }
+
+func encryptedFor(account, model string) string {
+	return opaque(account + "\x00" + model + "\x00encrypted")
+}
 
 type response struct {
 	ID         string           `json:"id"`

@@ -83,7 +83,7 @@ func (req *responsesRequest) readItem(t *talk, items []responsesItem, i int) *re
 			return invalid("Missing required parameter: 'input[%d].summary'.", i)
 		}
 		// An id may be left out; what is encrypted is bound to the item nonetheless.
-		item, own := strings.CutPrefix(it.Encrypted, opaque(req.Model+"\x00encrypted"))
+		item, own := strings.CutPrefix(it.Encrypted, encryptedFor(t.account, req.Model))
 		if !own || item == "" || it.ID != "" && item != opaque(it.ID) {
 			return &refusal{status: http.StatusBadRequest, code: "invalid_encrypted_content", message: "The encrypted content could not be verified."}
 		}

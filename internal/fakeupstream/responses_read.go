@@ -66,12 +66,12 @@ type responsesFormat struct {
 	More   jsontext.Value `json:",embed"`
 }
 
-func (openAIResponses) read(_ Config, _ *http.Request, body []byte) (*talk, *refusal) {
+func (openAIResponses) read(c Config, _ *http.Request, body []byte) (*talk, *refusal) {
 	var req responsesRequest
 	if err := json.Unmarshal(body, &req, json.RejectUnknownMembers(true)); err != nil {
 		return nil, &refusal{status: http.StatusBadRequest, code: "unknown_parameter", message: "Unknown parameter, or not JSON: " + err.Error()}
 	}
-	t := &talk{model: req.Model, stream: req.Stream, oneCall: req.Parallel != nil && !*req.Parallel}
+	t := &talk{model: req.Model, account: c.Key, stream: req.Stream, oneCall: req.Parallel != nil && !*req.Parallel}
 	if req.Previous != "" {
 		return nil, &refusal{status: http.StatusBadRequest, code: "previous_response_not_found", param: "previous_response_id",
 			message: "Previous response with id '" + req.Previous + "' not found."}

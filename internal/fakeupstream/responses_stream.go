@@ -85,7 +85,7 @@ func (s *responseStream) reasoning(tokens []string) {
 		s.tokens += len(tokens)
 	}
 	if s.talk.encrypts {
-		item.Encrypted = encrypted(s.talk.model, item.ID)
+		item.Encrypted = encrypted(s.talk.account, s.talk.model, item.ID)
 	}
 	s.done(item)
 }

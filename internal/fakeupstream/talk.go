@@ -18,6 +18,7 @@ import (
 // from are the same however a conversation is carried.
 type talk struct {
 	model        string
+	account      string // whose key it came with: state that is bound to one is of use to nobody else
 	stream       bool
 	includeUsage bool
 	thinking     bool
