@@ -257,7 +257,7 @@ func (g *Gate) learn(now time.Time, o Outcome) {
 		return
 	}
 	if e.Kind == gateway.ProviderAuth && oneModel(e) {
-		g.auth.refused(now, g.pace().of(authPause))
+		g.auth.denied(now, g.pace().of(authPause))
 	}
 	g.cool(now, g.pace().cooling(e))
 }

@@ -13,7 +13,13 @@ type lockout struct {
 	on      bool
 	until   time.Time
 	looking bool
+	denials int // 403s in a row
 }
+
+// denialsShut is how many 403s in a row, with no good answer between them, say that the
+// key may not use a model. Providers answer so to one request too, for its content or for
+// what it points at, and not always in words that tell; then the next request is answered.
+const denialsShut = 3
 
 // admit says whether a call may leave, and whether it is the one that looks; wait is
 // positive while none may.
@@ -32,7 +38,15 @@ func (l *lockout) admit(now time.Time) (look bool, wait time.Duration) {
 
 func (l *lockout) refused(now time.Time, pause time.Duration) { l.on, l.until = true, now.Add(pause) }
 
-func (l *lockout) lift() { l.on = false }
+// denied notes a refusal that may be of the one request alone. Whoever looks after a
+// pause and is denied again is answer enough.
+func (l *lockout) denied(now time.Time, pause time.Duration) {
+	if l.denials++; l.on || l.denials >= denialsShut {
+		l.refused(now, pause)
+	}
+}
+
+func (l *lockout) lift() { l.on, l.denials = false, 0 }
 
 // shut says that no call may leave now.
 func (l *lockout) shut(now time.Time) bool { return l.on && (l.looking || now.Before(l.until)) }

@@ -127,7 +127,9 @@ func TestForbiddenModelConcernsItselfOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := NewSite(Config{Rand: middle})
 		one, two := New(site, Config{Rand: middle}), New(site, Config{Rand: middle})
-		admit(t, one).Done(time.Now(), refusedKey(403))
+		for range denialsShut {
+			admit(t, one).Done(time.Now(), refusedKey(403))
+		}
 		refusal(t, one, gateway.ProviderAuth)
 		if s := one.Status(time.Now()); s.State != Misconfigured {
 			t.Errorf("%+v", s)
@@ -135,7 +137,25 @@ func TestForbiddenModelConcernsItselfOnly(t *testing.T) {
 		admit(t, two).Done(time.Now(), Outcome{})
 		refusal(t, one, gateway.ProviderAuth)
 		time.Sleep(authPause)
+		admit(t, one).Done(time.Now(), refusedKey(403))
+		refusal(t, one, gateway.ProviderAuth)
+		time.Sleep(authPause)
 		admit(t, one).Done(time.Now(), Outcome{})
 		admit(t, one)
+	})
+}
+
+// A 403 may be of one request's content: a model that answers others is not closed by it.
+func TestForbiddenRequestClosesNoModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		for range 10 * denialsShut {
+			admit(t, g).Done(time.Now(), refusedKey(403))
+			admit(t, g).Done(time.Now(), refusedKey(403))
+			admit(t, g).Done(time.Now(), Outcome{})
+		}
+		if s := g.Status(time.Now()); s.State != Closed {
+			t.Errorf("%+v", s)
+		}
 	})
 }

@@ -67,9 +67,15 @@ func (f *failure) kind(adapter string, status int, header http.Header) gateway.K
 	case status == 403 && strings.Contains(text, "moderation"):
 		return gateway.ContentFiltered
 	}
+	if k, known := kindOfRequest(status, text); known {
+		return k
+	}
 	for _, word := range f.words {
 		if k, known := kindOfWord[strings.ToLower(word)]; known {
 			return k
+		}
+		if strings.EqualFold(word, "failed_precondition") {
+			return failedPrecondition(text)
 		}
 	}
 	if !rateText && tooLong.MatchString(text) {
@@ -129,7 +135,7 @@ func hasWord(f *failure, word string) bool {
 var kindOfWord = map[string]gateway.Kind{
 	"invalid_api_key": gateway.ProviderAuth, "unsupported_country_region_territory": gateway.ProviderAuth,
 	"api_key_invalid": gateway.ProviderAuth, "permission_denied": gateway.ProviderAuth,
-	"failed_precondition": gateway.ProviderAuth, "unauthenticated": gateway.ProviderAuth,
+	"unauthenticated":      gateway.ProviderAuth,
 	"authentication_error": gateway.ProviderAuth, "permission_error": gateway.ProviderAuth,
 	"1000": gateway.ProviderAuth, "1001": gateway.ProviderAuth, "1002": gateway.ProviderAuth,
 	"1003": gateway.ProviderAuth, "1004": gateway.ProviderAuth,

@@ -49,7 +49,8 @@ func readFailure(body []byte) *failure {
 	switch {
 	case fault.IsObject():
 	case fault.Type == gjson.String && !top.Get("message").Exists():
-		f.message = fault.Str
+		f.message, f.code = fault.Str, top.Get("code").String() // xAI writes its code beside it
+		f.add(f.code)
 		return f
 	default:
 		fault = top
@@ -90,7 +91,8 @@ func (f *failure) add(word string) {
 	}
 }
 
-var secrets = regexp.MustCompile(`(?i)\b(sk|pk|rk|gsk|xai|key)[-_][A-Za-z0-9_*.\-]{4,}|AIza[A-Za-z0-9_\-]{10,}|bearer\s+[^\s"',]+|\b(api_?)?key=[^\s&"']+`)
+var secrets = regexp.MustCompile(`(?i)\b(sk|pk|rk|gsk|xai|key)[-_][A-Za-z0-9_*.\-]{4,}|AIza[A-Za-z0-9_\-]{10,}|bearer\s+[^\s"',]+|\b(api_?)?key=[^\s&"']+` +
+	`|\b(?:team|api key id): [^\s,"']+`) // xAI names whose key asked
 
 // redact takes out what looks like a key: providers quote the one they refuse.
 func redact(text string) string { return secrets.ReplaceAllString(text, "[redacted]") }
