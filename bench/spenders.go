@@ -15,14 +15,16 @@ import (
 	"time"
 )
 
-// spenders are the callers of one round. They share one budget: that of a run.
+// spenders are the callers of one round. They share one budget.
 type spenders struct {
-	base, run string
-	limit     int64
-	client    *http.Client
-	freed     time.Duration
+	base    string
+	fund    *fund
+	outside *outside
+	client  *http.Client
+	freed   time.Duration
 
 	answered, left, refused, unwarranted, busy atomic.Int64
+	crowded                                    atomic.Int64 // refused for what others held, after a wait
 
 	mu     sync.Mutex
 	failed error
@@ -31,8 +33,8 @@ type spenders struct {
 // spenderClient keeps its connections over all rounds.
 var spenderClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 5000, DisableCompression: true}}
 
-func newSpenders(base, run string, limit int64) *spenders {
-	return &spenders{base: base, run: run, limit: limit, client: spenderClient}
+func newSpenders(base string, of *fund, outside *outside) *spenders {
+	return &spenders{base: base, fund: of, outside: outside, client: spenderClient}
 }
 
 func (c *spenders) fail(err error) {
@@ -57,7 +59,7 @@ func (c *spenders) spend(ctx context.Context, callers int, seed uint64) {
 			random := rand.New(rand.NewPCG(seed, uint64(i)))
 			sleepUntil(ctx, time.Now().Add(time.Duration(random.Int64N(int64(purseSpread)))))
 			for n := 0; ctx.Err() == nil && c.failure() == nil; n++ {
-				if over := c.ask(ctx, random, n); over {
+				if over := c.ask(ctx, c.fund.callers[i%len(c.fund.callers)], random, n); over {
 					return
 				}
 			}
@@ -67,7 +69,7 @@ func (c *spenders) spend(ctx context.Context, callers int, seed uint64) {
 }
 
 // ask makes one call; true when the budget is spent.
-func (c *spenders) ask(ctx context.Context, random *rand.Rand, n int) (over bool) {
+func (c *spenders) ask(ctx context.Context, header http.Header, random *rand.Rand, n int) (over bool) {
 	stream, leaves, races := random.Float64() < shareStream, random.Float64() < drawLeft, random.Float64() < drawHedged
 	body := fmt.Appendf(nil, `{"model":"auto","max_tokens":%d,"stream":%v,"messages":[{"role":"user","content":"Question %d of %d: %s"}]}`,
 		purseMax, stream, n, random.Uint32(), prompt(200))
@@ -78,12 +80,18 @@ func (c *spenders) ask(ctx context.Context, random *rand.Rand, n int) (over bool
 		c.fail(err)
 		return true
 	}
+	req.Header = header.Clone()
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+benchKey)
-	req.Header.Set("X-Gateway-Run", c.run)
-	req.Header.Set("X-Gateway-Run-Max-Cost-Microcents", fmt.Sprint(c.limit))
 	if races {
 		req.Header.Set("X-Gateway-Hedge", "force")
+	}
+	if leaves || races {
+		c.outside.mayCut.Add(1)
+		defer func() {
+			if over || !races && ctx.Err() == nil { // it had no attempt, or went on to its end
+				c.outside.mayCut.Add(-1)
+			}
+		}()
 	}
 	if leaves && !stream {
 		late := time.AfterFunc(time.Duration(random.Int64N(int64(purseFirst+purseTokens*purseGap))), leave)
@@ -161,7 +169,7 @@ func (c *spenders) read(body io.Reader, stream bool) ([]byte, error) {
 	return text, nil
 }
 
-// refusal checks that a 402 was right: what was needed was more than was left.
+// refusal reads an answer that is none: of a budget, or that asks to come back.
 func (c *spenders) refusal(res *http.Response) (over bool) {
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -180,11 +188,14 @@ func (c *spenders) refusal(res *http.Response) (over bool) {
 	return c.refused402(text)
 }
 
+// refused402 checks that a refusal was right: it is of the account that has the least room,
+// asks for no more than a call can cost, claims no more than the providers' side knows
+// of, and by what it claims there was no room.
 func (c *spenders) refused402(text []byte) bool {
 	var said struct {
 		Error struct {
-			Code                       string
-			Spent, Held, Limit, Needed int64
+			Code, Account                      string
+			Spent, Held, Unsure, Limit, Needed int64
 		}
 	}
 	if err := json.Unmarshal(text, &said); err != nil || said.Error.Code != "budget_exceeded" {
@@ -193,8 +204,14 @@ func (c *spenders) refused402(text []byte) bool {
 	}
 	c.refused.Add(1)
 	e := said.Error
-	if e.Limit != c.limit || e.Spent+e.Held+e.Needed <= e.Limit {
+	switch {
+	case e.Account != c.fund.account || e.Limit != c.fund.limit,
+		e.Needed > c.outside.hold(),
+		e.Spent+e.Held+e.Needed <= e.Limit,
+		!c.outside.now().allows(e.Spent, e.Unsure):
 		c.unwarranted.Add(1)
+	case e.Spent+e.Unsure+e.Needed <= e.Limit:
+		c.crowded.Add(1)
 	}
 	return true
 }
