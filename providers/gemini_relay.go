@@ -19,15 +19,7 @@ func (a *gemini) relays(call *gateway.Call) bool {
 // what the hold was computed with. With sentinel, signatures of calls are replaced and
 // those of texts left out.
 func (a *gemini) relay(call *gateway.Call, sentinel bool) ([]byte, error) {
-	body, err := withoutEmptyParts(call.Request.Raw)
-	if err != nil {
-		return nil, err
-	}
-	if sentinel {
-		if body, err = withoutSignatures(body); err != nil {
-			return nil, err
-		}
-	}
+	body := fittedContents(call.Request.Raw, sentinel)
 	if call.MaxTokens == 0 {
 		return body, nil
 	}
@@ -42,71 +34,111 @@ func (a *gemini) relay(call *gateway.Call, sentinel bool) ([]byte, error) {
 	if asked.Type == gjson.Number && asked.Int() <= int64(call.MaxTokens) {
 		return body, nil
 	}
-	body, err = sjson.SetRawBytes(body, config+"."+limit, []byte(strconv.Itoa(call.MaxTokens)))
+	body, err := sjson.SetRawBytes(body, config+"."+limit, []byte(strconv.Itoa(call.MaxTokens)))
 	if err != nil {
 		return nil, gateway.Errorf(gateway.Invalid, "generationConfig must be an object")
 	}
 	return body, nil
 }
 
-func withoutSignatures(body []byte) ([]byte, error) {
-	for i, content := range gjson.GetBytes(body, "contents").Array() {
-		for j, part := range content.Get("parts").Array() {
-			for _, name := range [...]string{"thoughtSignature", "thought_signature"} {
-				if !part.Get(name).Exists() {
-					continue
-				}
-				var err error
-				path := "contents." + strconv.Itoa(i) + ".parts." + strconv.Itoa(j) + "." + name
-				if part.Get("functionCall").Exists() || part.Get("function_call").Exists() {
-					body, err = sjson.SetBytes(body, path, unsigned)
-				} else {
-					body, err = sjson.DeleteBytes(body, path)
-				}
-				if err != nil {
-					return nil, gateway.Errorf(gateway.Invalid, "contents must be an array")
-				}
-			}
-		}
+// fittedContents leaves out parts without data, which are refused: SDKs make them of the
+// empty text that many streams end with. One that bears a signature gets that text back.
+// With sentinel, signatures go too: those of calls for the word that stands for them. A
+// content of which nothing is left goes with its parts. What needs no change is the body
+// as it came. Everything is read and written once, however many parts there are.
+func fittedContents(body []byte, sentinel bool) []byte {
+	list := gjson.GetBytes(body, "contents")
+	if !list.IsArray() || list.Index == 0 {
+		return body
 	}
-	return body, nil
+	var kept []string
+	changed := false
+	list.ForEach(func(_, content gjson.Result) bool {
+		text, differs := fittedContent(content, sentinel)
+		if changed = changed || differs; text != "" {
+			kept = append(kept, text)
+		}
+		return true
+	})
+	if !changed {
+		return body
+	}
+	out := make([]byte, 0, len(body)+64)
+	out = append(append(out, body[:list.Index]...), '[')
+	for i, text := range kept {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, text...)
+	}
+	return append(append(out, ']'), body[list.Index+len(list.Raw):]...)
 }
 
-// emptyMost is far more than a session of any SDK holds; each costs a copy of the body.
-const emptyMost = 256
+// fittedContent is a content as it goes out; "" if nothing is left of it.
+func fittedContent(content gjson.Result, sentinel bool) (text string, changed bool) {
+	parts := content.Get("parts")
+	var kept []string
+	for _, part := range parts.Array() { // of which one alone may stand for the list
+		text, differs := fittedPart(part, sentinel)
+		if changed = changed || differs; text != "" {
+			kept = append(kept, text)
+		}
+	}
+	switch {
+	case !changed:
+		return content.Raw, false
+	case len(kept) == 0:
+		return "", true
+	}
+	list := kept[0]
+	if parts.IsArray() {
+		list = array(kept)
+	}
+	w := objectWriter{}
+	content.ForEach(func(key, value gjson.Result) bool {
+		if key.Str == "parts" {
+			w.put(key.Str, list)
+		} else {
+			w.put(key.Str, value.Raw)
+		}
+		return true
+	})
+	return w.done(), true
+}
 
-// withoutEmptyParts leaves out parts without data, which are refused: SDKs make them of
-// the empty text that many streams end with. One that bears a signature gets that text back.
-func withoutEmptyParts(body []byte) ([]byte, error) {
-	contents := gjson.GetBytes(body, "contents").Array()
-	var err error
-	cut := 0
-	for i := len(contents) - 1; i >= 0 && err == nil; i-- { // from the end, so that places stay what they are
-		content := "contents." + strconv.Itoa(i)
-		parts := contents[i].Get("parts").Array()
-		left := len(parts)
-		for j := len(parts) - 1; j >= 0 && err == nil; j-- {
-			part := content + ".parts." + strconv.Itoa(j)
-			switch empty, signed := emptyPart(parts[j]); {
-			case !empty:
-			case cut >= emptyMost:
-				return nil, gateway.Errorf(gateway.Invalid, "contents have more than %d parts without data", emptyMost)
-			case !signed:
-				cut++
-				body, err = sjson.DeleteBytes(body, part)
-				left--
-			case !parts[j].Get("text").Exists():
-				body, err = sjson.SetBytes(body, part+".text", "")
-			}
-		}
-		if len(parts) > 0 && left == 0 && err == nil {
-			body, err = sjson.DeleteBytes(body, content)
-		}
+// fittedPart is a part as it goes out; "" if it is left out.
+func fittedPart(part gjson.Result, sentinel bool) (text string, changed bool) {
+	if sentinel && (part.Get("thoughtSignature").Exists() || part.Get("thought_signature").Exists()) {
+		part, changed = gjson.Parse(withoutSignature(part)), true
 	}
-	if err != nil {
-		return nil, gateway.Errorf(gateway.Invalid, "contents must be an array of contents with parts")
+	switch empty, signed := emptyPart(part); {
+	case empty && !signed:
+		return "", true
+	case empty && !part.Get("text").Exists():
+		w := objectWriter{}
+		part.ForEach(func(key, value gjson.Result) bool {
+			w.put(key.Str, value.Raw)
+			return true
+		})
+		w.put("text", `""`)
+		return w.done(), true
 	}
-	return body, nil
+	return part.Raw, changed
+}
+
+func withoutSignature(part gjson.Result) string {
+	called := part.Get("functionCall").Exists() || part.Get("function_call").Exists()
+	w := objectWriter{}
+	part.ForEach(func(key, value gjson.Result) bool {
+		switch signature := key.Str == "thoughtSignature" || key.Str == "thought_signature"; {
+		case !signature:
+			w.put(key.Str, value.Raw)
+		case called:
+			w.put(key.Str, quoted(unsigned))
+		}
+		return true
+	})
+	return w.done()
 }
 
 // emptyPart says whether a part has no data, and whether it has a signature.

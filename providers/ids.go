@@ -13,9 +13,18 @@ import (
 // fits is kept. The result depends on nothing but the ids of this request: taken maps
 // each id given out to the one it stands for, and is filled here.
 func fitToolID(id string, max int, alnumOnly bool, taken map[string]string) string {
+	fits, known := fitsToolID(id, max, alnumOnly), ""
+	if owner, used := taken[id]; !fits || used && owner != id {
+		// The search is made once for an id: the others of a request can be chosen such
+		// that it is long.
+		known = foundFor + id
+		if found, ok := taken[known]; ok {
+			return found
+		}
+	}
 	out := id
 	for n := 0; ; n++ {
-		if n > 0 || !fitsToolID(out, max, alnumOnly) {
+		if n > 0 || !fits {
 			seed := id
 			if n > 0 {
 				seed += "#" + strconv.Itoa(n)
@@ -23,13 +32,20 @@ func fitToolID(id string, max int, alnumOnly bool, taken map[string]string) stri
 			out = hashedID(seed, max)
 		}
 		if owner, used := taken[out]; !used || owner == id {
-			if taken != nil {
-				taken[out] = id
-			}
-			return out
+			break
 		}
 	}
+	if taken != nil {
+		taken[out] = id
+		if known != "" {
+			taken[known] = out
+		}
+	}
+	return out
 }
+
+// foundFor begins the keys of what was found for an id; no id that fits begins so.
+const foundFor = "\x00"
 
 func fitsToolID(id string, max int, alnumOnly bool) bool {
 	if id == "" || len(id) > max || alnumOnly && len(id) != max {

@@ -1,0 +1,149 @@
+package providers
+
+import (
+	"encoding/json"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+)
+
+// A body of many parts costs what its length does. One edit of the whole body for each of
+// them would take hours here.
+func TestGeminiFitsManyPartsAtOnce(t *testing.T) {
+	const parts = 300_000
+	for _, c := range []struct {
+		part     string
+		sentinel bool
+	}{
+		{`{"text":"","thoughtSignature":"c2ln"}`, true},
+		{`{"functionCall":{},"thoughtSignature":"s"}`, true},
+		{`{"thoughtSignature":"s"}`, false},
+		{`{}`, false},
+	} {
+		body := []byte(`{"contents":[{"parts":[{"text":"a"},` + strings.Repeat(c.part+",", parts) + `{"text":"b"}]}]}`)
+		begun := time.Now()
+		if got := fittedContents(body, c.sentinel); !gjson.ValidBytes(got) {
+			t.Errorf("%s: no JSON", c.part)
+		}
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%s: %d bytes took %v", c.part, len(body), took)
+		}
+	}
+}
+
+// Whatever the parts are, one pass gives what editing them one by one does.
+func FuzzGeminiFits(f *testing.F) {
+	for _, seed := range []string{
+		`[{"parts":[{"text":"a"},{"text":""},{"thought":true}]},{"parts":[{}]}]`,
+		`[{"role":"model","parts":[{"thoughtSignature":"s"},{"functionCall":{"name":"f"},"thoughtSignature":"t"},{"text":"x","thought_signature":"u"}]}]`,
+		`[{"parts":{"text":""}},{"parts":[]},{"x":1},{"parts":[{"text":"","thoughtSignature":"s"}],"role":"user"}]`,
+		`[ {"parts" : [ {"inlineData":{}} , {"text":""} ] , "role":"user"} , {"parts":[1,null,"a",[]]} ]`,
+	} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	f.Fuzz(func(t *testing.T, contents string, sentinel bool) {
+		body := `{"a":[1],"contents":` + contents + `,"z":1e3}`
+		if !jsontext.Value(body).IsValid() || strings.Contains(contents, `\`) { // duplicate names are refused at the door
+			t.Skip("no body that gets this far")
+		}
+		got, want := fittedContents([]byte(body), sentinel), fittedOneByOne(t, body, sentinel)
+		var a, b any
+		if err := json.Unmarshal(got, &a); err != nil {
+			t.Fatalf("%v: %s", err, got)
+		}
+		if err := json.Unmarshal([]byte(want), &b); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Fatalf("of %s\n got %s\nwant %s", body, got, want)
+		}
+	})
+}
+
+// fittedOneByOne is what fittedContents does, in as many edits of the whole as it takes.
+func fittedOneByOne(t *testing.T, body string, sentinel bool) string {
+	edit := func(out string, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = out
+	}
+	contents := gjson.Get(body, "contents")
+	if !contents.IsArray() {
+		return body
+	}
+	for i := len(contents.Array()) - 1; i >= 0; i-- {
+		place := "contents." + strconv.Itoa(i)
+		parts := gjson.Get(body, place+".parts")
+		if !contents.Array()[i].IsObject() || !parts.IsArray() && !parts.IsObject() {
+			continue
+		}
+		left := len(parts.Array())
+		some := left > 0
+		for j := left - 1; j >= 0; j-- {
+			part := place + ".parts"
+			if parts.IsArray() {
+				part += "." + strconv.Itoa(j)
+			}
+			if !gjson.Get(body, part).IsObject() {
+				continue
+			}
+			for _, name := range []string{"thoughtSignature", "thought_signature"} {
+				switch {
+				case !sentinel || !gjson.Get(body, part+"."+name).Exists():
+				case gjson.Get(body, part+".functionCall").Exists() || gjson.Get(body, part+".function_call").Exists():
+					edit(sjson.Set(body, part+"."+name, unsigned))
+				default:
+					edit(sjson.Delete(body, part+"."+name))
+				}
+			}
+			switch empty, signed := emptyPart(gjson.Get(body, part)); {
+			case empty && !signed:
+				left--
+				if parts.IsArray() {
+					edit(sjson.Delete(body, part))
+				}
+			case empty && !gjson.Get(body, part+".text").Exists():
+				edit(sjson.Set(body, part+".text", ""))
+			}
+		}
+		if some && left == 0 {
+			edit(sjson.Delete(body, place))
+		}
+	}
+	return body
+}
+
+// The id of a call is looked for once, even if the other ids of a request stand wherever
+// the search goes.
+func TestToolIDsAreSoughtOnce(t *testing.T) {
+	const others, calls = 20_000, 20_000
+	odd, taken := "an id with spaces", map[string]string{}
+	for n := range others {
+		seed := odd
+		if n > 0 {
+			seed += "#" + strconv.Itoa(n)
+		}
+		id := hashedID(seed, maxClaudeToolID)
+		if got := fitToolID(id, maxClaudeToolID, false, taken); got != id {
+			t.Fatalf("%s became %s", id, got)
+		}
+	}
+	begun := time.Now()
+	first := fitToolID(odd, maxClaudeToolID, false, taken)
+	for range calls {
+		if got := fitToolID(odd, maxClaudeToolID, false, taken); got != first {
+			t.Fatalf("%s, then %s", first, got)
+		}
+	}
+	if took := time.Since(begun); took > 5*time.Second { // 400 million hashes take minutes
+		t.Errorf("took %v", took)
+	}
+}
