@@ -30,8 +30,11 @@ func (t *Thinking) Seal(call string) string {
 // Unseal reads what Seal made; false for any other text.
 func Unseal(sealed string) (t Thinking, call string, ok bool) {
 	rest, ok := strings.CutPrefix(sealed, SealMark)
-	fields := strings.Split(rest, ".")
-	if !ok || len(fields) != 5 {
+	if !ok {
+		return Thinking{}, "", false
+	}
+	fields := strings.SplitN(rest, ".", 6) // one more than there are, however many dots a client sends
+	if len(fields) != 5 {
 		return Thinking{}, "", false
 	}
 	for i, field := range fields {
