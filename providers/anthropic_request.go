@@ -19,6 +19,7 @@ type messagesEdit struct {
 	body     messagesBody
 
 	ids        map[string]string // tool call ids given out
+	behind     []messagesBlock   // of the user's turn that is open: what comes behind its tool results
 	surplus    int               // cache breakpoints still to be left out
 	forced     bool              // a tool must be called
 	thinks     bool              // earlier thinking is handed back

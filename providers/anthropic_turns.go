@@ -39,6 +39,7 @@ func (e *messagesEdit) history() error {
 
 // ends sees to the first and the last turn.
 func (e *messagesEdit) ends() error {
+	e.settle()
 	if len(e.body.Messages) == 0 {
 		e.body.Messages = []messagesTurn{{Role: "user", Content: e.body.System}}
 		e.body.System = nil
@@ -67,23 +68,31 @@ func (e *messagesEdit) ends() error {
 
 const whitespace = " \t\r\n"
 
-// say adds blocks to the turn of a speaker. Tool results come first in theirs.
+// say adds blocks to the turn of a speaker. Tool results come first in theirs: what else
+// the user says waits for the end of the turn.
 func (e *messagesEdit) say(role string, blocks ...messagesBlock) {
 	if len(blocks) == 0 {
 		return
 	}
 	if n := len(e.body.Messages); n == 0 || e.body.Messages[n-1].Role != role {
+		e.settle()
 		e.body.Messages = append(e.body.Messages, messagesTurn{Role: role})
 	}
-	turn := &e.body.Messages[len(e.body.Messages)-1]
-	at := len(turn.Content)
-	if blocks[0].Type == "tool_result" {
-		at = 0
-		for at < len(turn.Content) && turn.Content[at].Type == "tool_result" {
-			at++
-		}
+	if role == "user" && blocks[0].Type != "tool_result" {
+		e.behind = append(e.behind, blocks...)
+		return
 	}
-	turn.Content = slices.Insert(turn.Content, at, blocks...)
+	turn := &e.body.Messages[len(e.body.Messages)-1]
+	turn.Content = append(turn.Content, blocks...)
+}
+
+// settle ends the last turn: behind its results comes what else the user said in it.
+func (e *messagesEdit) settle() {
+	if len(e.behind) > 0 {
+		turn := &e.body.Messages[len(e.body.Messages)-1]
+		turn.Content = append(turn.Content, e.behind...)
+		e.behind = nil
+	}
 }
 
 func (e *messagesEdit) assistant(m *gateway.Message) error {
