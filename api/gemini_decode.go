@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"hash"
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -31,8 +30,8 @@ func decodeGemini(raw []byte) (*gateway.Chat, error) {
 		}
 		d.seen.Write([]byte(c.Raw))
 	}
-	if len(d.calls) > 0 {
-		return nil, field("contents", "The function call %q was not answered.", clip(d.calls[0].Name))
+	if d.calls.left > 0 {
+		return nil, field("contents", "The function call %q was not answered.", clip(d.calls.first()))
 	}
 	if err := d.tools(body); err != nil {
 		return nil, err
@@ -45,9 +44,9 @@ func decodeGemini(raw []byte) (*gateway.Chat, error) {
 
 type geminiDecoder struct {
 	chat  *gateway.Chat
-	seen  hash.Hash          // of the contents so far, for the ids of calls that have none
-	calls []gateway.ToolCall // that wait for their results
-	made  int                // ids made
+	seen  hash.Hash // of the contents so far, for the ids of calls that have none
+	calls waitingCalls
+	made  int // ids made
 }
 
 func textOf(content gjson.Result) string {
@@ -83,8 +82,8 @@ func (d *geminiDecoder) content(c gjson.Result, at int) *gateway.Error {
 	if len(rest) == 0 {
 		return nil
 	}
-	if len(d.calls) > 0 {
-		return field("contents", "contents[%d] comes before the function call %q was answered.", at, clip(d.calls[0].Name))
+	if d.calls.left > 0 {
+		return field("contents", "contents[%d] comes before the function call %q was answered.", at, clip(d.calls.first()))
 	}
 	speaker := gateway.User
 	if c.Get("role").Str == "system" {
@@ -97,8 +96,8 @@ func (d *geminiDecoder) content(c gjson.Result, at int) *gateway.Error {
 // model reads a turn of the model. Thoughts are not text to hand on; what their maker
 // wants back stands in the signatures.
 func (d *geminiDecoder) model(c gjson.Result, at int) *gateway.Error {
-	if len(d.calls) > 0 {
-		return field("contents", "contents[%d] comes before the function call %q was answered.", at, clip(d.calls[0].Name))
+	if d.calls.left > 0 {
+		return field("contents", "contents[%d] comes before the function call %q was answered.", at, clip(d.calls.first()))
 	}
 	m := gateway.Message{Speaker: gateway.Assistant}
 	signatures := map[string]string{}
@@ -129,7 +128,7 @@ func (d *geminiDecoder) model(c gjson.Result, at int) *gateway.Error {
 	}
 	if len(m.Parts) > 0 || len(m.ToolCalls) > 0 {
 		d.chat.Messages = append(d.chat.Messages, m)
-		d.calls = append(d.calls, m.ToolCalls...)
+		d.calls.add(m.ToolCalls)
 	}
 	return nil
 }
@@ -170,26 +169,23 @@ func (d *geminiDecoder) newID() string {
 // result answers the call with its id, or the first of its name that waits.
 func (d *geminiDecoder) result(f gjson.Result, at int) *gateway.Error {
 	id, name := f.Get("id").Str, f.Get("name").Str
-	for i, c := range d.calls {
-		if id != "" && c.ID != id || id == "" && c.Name != name {
-			continue
-		}
-		d.calls = slices.Delete(d.calls, i, i+1)
-		m := gateway.Message{Speaker: gateway.ToolSays, ToolCallID: c.ID}
-		var text string
-		text, m.IsError = responseText(f.Get("response"))
-		m.Parts = []gateway.Part{{Text: text}}
-		for _, p := range f.Get("parts").Array() {
-			part, err := geminiPart(p, at)
-			if err != nil {
-				return err
-			}
-			m.Parts = append(m.Parts, part)
-		}
-		d.chat.Messages = append(d.chat.Messages, m)
-		return nil
+	c, ok := d.calls.take(id, name)
+	if !ok {
+		return field("contents", "contents[%d] answers a function call %q that was not made just before it.", at, clip(or(id, name)))
 	}
-	return field("contents", "contents[%d] answers a function call %q that was not made just before it.", at, clip(or(id, name)))
+	m := gateway.Message{Speaker: gateway.ToolSays, ToolCallID: c.ID}
+	var text string
+	text, m.IsError = responseText(f.Get("response"))
+	m.Parts = []gateway.Part{{Text: text}}
+	for _, p := range f.Get("parts").Array() {
+		part, err := geminiPart(p, at)
+		if err != nil {
+			return err
+		}
+		m.Parts = append(m.Parts, part)
+	}
+	d.chat.Messages = append(d.chat.Messages, m)
+	return nil
 }
 
 // responseText is what a function answered: the output or the error alone if the

@@ -30,7 +30,8 @@ type geminiWriter struct {
 // geminiChoice is what one candidate still has to tell.
 type geminiChoice struct {
 	calls     []gateway.ToolCall
-	positions []int // wire index of each call
+	arguments []*strings.Builder // of each call that came in pieces
+	positions []int              // wire index of each call
 	reasoning strings.Builder
 	state     carried
 	logprobs  []byte // elements of an array, separated by commas
@@ -110,10 +111,11 @@ func (ch *geminiChoice) take(c *gateway.Chunk) {
 		if i < 0 {
 			i = len(ch.calls)
 			ch.calls, ch.positions = append(ch.calls, gateway.ToolCall{}), append(ch.positions, d.Index)
+			ch.arguments = append(ch.arguments, &strings.Builder{})
 		}
 		call := &ch.calls[i]
 		call.ID, call.Name, call.Signature = or(d.ID, call.ID), or(d.Name, call.Name), or(d.Signature, call.Signature)
-		call.Arguments += d.Arguments
+		ch.arguments[i].WriteString(d.Arguments)
 	}
 	if list := logprobsOf(c.Logprobs); list != nil {
 		if len(ch.logprobs) > 0 {
@@ -184,6 +186,9 @@ var geminiFinishes = map[gateway.Finish]string{gateway.FinishLength: "MAX_TOKENS
 // rest is what a candidate tells at its end. text is that of a whole answer.
 func (w *geminiWriter) rest(ch *geminiChoice, text string) []byte {
 	ch.state.text(ch.reasoning.String(), w.maker)
+	for i, pieces := range ch.arguments {
+		ch.calls[i].Arguments = pieces.String()
+	}
 	signature := ""
 	if len(ch.calls) == 0 {
 		signature = ch.signature("")

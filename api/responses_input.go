@@ -24,6 +24,7 @@ type assistantTurn struct {
 	begun      int               // of the first item
 	answered   bool              // a result of one of its calls stood here
 	response   string            // of which its items were; "" if that is not known
+	refusal    strings.Builder   // of the message
 }
 
 // responseOf is the answer that an item was part of, as the ids that this gateway
@@ -62,32 +63,32 @@ func (d *responsesDecoder) input(v gjson.Result) *gateway.Error {
 	if err := d.endTurn(); err != nil {
 		return err
 	}
-	for id, left := range d.results {
-		if err := d.more(id, left); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.more()
 }
 
-// more adds the results that a call got after its first one. A tool of Codex may report
+// more adds the results that calls got after their first one. A tool of Codex may report
 // while it runs, each time under the id of its call; every other format has one result
 // for a call.
-func (d *responsesDecoder) more(id string, left []toolResult) *gateway.Error {
-	for _, result := range left {
-		last := len(d.chat.Messages) - 1
-		for last >= 0 && (d.chat.Messages[last].Speaker != gateway.ToolSays || d.chat.Messages[last].ToolCallID != id) {
-			last--
+func (d *responsesDecoder) more() *gateway.Error {
+	answers := map[string]int{} // the last message that answers a call
+	for i := range d.chat.Messages {
+		if m := &d.chat.Messages[i]; m.Speaker == gateway.ToolSays {
+			answers[m.ToolCallID] = i
 		}
-		if last < 0 {
-			return field("input", "input[%d] answers a tool call %q that does not stand before it.", result.at, clip(id))
+	}
+	for id, left := range d.results {
+		for _, result := range left {
+			last, ok := answers[id]
+			if !ok {
+				return field("input", "input[%d] answers a tool call %q that does not stand before it.", result.at, clip(id))
+			}
+			parts, err := contentParts(result.item.Get("output"), result.at)
+			if err != nil {
+				return err
+			}
+			said := &d.chat.Messages[last].Parts
+			*said = append(*said, parts...)
 		}
-		parts, err := contentParts(result.item.Get("output"), result.at)
-		if err != nil {
-			return err
-		}
-		said := &d.chat.Messages[last].Parts
-		*said = append(*said, parts...)
 	}
 	return nil
 }
@@ -179,7 +180,7 @@ func (d *responsesDecoder) said(turn *assistantTurn, content gjson.Result, at in
 	}
 	for _, p := range content.Array() {
 		if p.Get("type").Str == "refusal" {
-			turn.msg.Refusal += p.Get("refusal").Str
+			turn.refusal.WriteString(p.Get("refusal").Str)
 			continue
 		}
 		part, err := contentPart(p, at)
@@ -194,14 +195,14 @@ func (d *responsesDecoder) said(turn *assistantTurn, content gjson.Result, at in
 // reasoning takes up what the maker of the turn wants back. The text alone is of no use
 // to any provider and is left out.
 func (d *responsesDecoder) reasoning(turn *assistantTurn, item gjson.Result) {
-	summary := ""
+	var summary strings.Builder
 	for _, p := range item.Get("summary").Array() {
-		if summary != "" {
-			summary += "\n\n"
+		if summary.Len() > 0 {
+			summary.WriteString("\n\n")
 		}
-		summary += p.Get("text").Str
+		summary.WriteString(p.Get("text").Str)
 	}
-	c, ok := uncarried(item.Get("encrypted_content").Str, summary)
+	c, ok := uncarried(item.Get("encrypted_content").Str, summary.String())
 	if !ok {
 		return
 	}
@@ -232,6 +233,7 @@ func (d *responsesDecoder) endTurn() *gateway.Error {
 	}
 	d.turn = nil
 	m := turn.msg
+	m.Refusal = turn.refusal.String()
 	if len(m.Parts) == 0 && len(m.ToolCalls) == 0 && m.Refusal == "" {
 		return nil // reasoning that nothing came of
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"encoding/base64"
 	"hash/maphash"
 	"strings"
 
@@ -159,8 +160,12 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 			return field("input", "input[%d].role must be user, assistant, system or developer.", at)
 		}
 		return s.content(item.Get("content"), at)
-	case "reasoning": // not part of what is estimated: most of it is not sent on
-		s.kept = or(item.Get("encrypted_content").Str, s.kept)
+	case "reasoning": // OpenAI's own is no part of what is estimated: most of it is not sent on
+		state := item.Get("encrypted_content").Str
+		if strings.HasPrefix(state, carriedMark) { // in which is text, that its maker may be sent
+			s.req.PromptBytes += base64.RawURLEncoding.DecodedLen(len(state) - len(carriedMark))
+		}
+		s.kept = or(state, s.kept)
 		return nil
 	case "function_call", "custom_tool_call", "local_shell_call":
 		s.req.PromptBytes += len(item.Raw)

@@ -2,9 +2,11 @@ package api
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"gateway"
 )
@@ -14,8 +16,40 @@ import (
 // as it is. It is encoded, not encrypted: it holds nothing that the client did not
 // get from the provider, and is only ever about its own conversation.
 type carried struct {
-	Thinking []carriedThinking `json:"t,omitempty"`
-	Calls    []carriedCall     `json:"c,omitempty"`
+	Thinking carriedList[carriedThinking] `json:"t,omitempty"`
+	Calls    carriedList[carriedCall]     `json:"c,omitempty"`
+}
+
+// maxCarried is how much one item may carry. Models give a few pieces of state with a
+// turn, and an item of a client's own making must not grow when it is read.
+const maxCarried = 256
+
+type carriedList[T carriedThinking | carriedCall] []T
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom. It refuses a list that is too long
+// before it has read it.
+func (l *carriedList[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '[' {
+		return errors.New("a list is wanted")
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	var one T
+	for dec.PeekKind() != ']' {
+		if len(*l) == maxCarried {
+			return errors.New("the list is too long")
+		}
+		one = *new(T)
+		if err := json.UnmarshalDecode(dec, &one); err != nil {
+			return err
+		}
+		if one != *new(T) { // which says nothing, and would take thirty times its room
+			*l = append(*l, one)
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
 }
 
 type carriedThinking struct {

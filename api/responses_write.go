@@ -146,7 +146,7 @@ func (w *responsesWriter) itemEvent(b []byte, name string) []byte {
 // take writes a piece, or holds it back while a call is open and not whole.
 func (w *responsesWriter) take(b []byte, p piece) []byte {
 	if o := &w.open; o.kind == callItem && (p.kind != callItem || p.call.Index != o.call.Index) {
-		if !gjson.Valid(o.text.String()) {
+		if !o.args.whole(func() bool { return gjson.Valid(o.text.String()) }) {
 			w.held = append(w.held, p)
 			return b
 		}
