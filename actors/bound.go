@@ -8,12 +8,19 @@ import (
 
 // bound is the most that an attempt can be billed, in its parts.
 type bound struct {
-	prompt, answer int // tokens
-	input, output  gateway.Picodollars
+	prompt  int // tokens
+	answer  int // tokens of one choice: providers take their limit for each of several
+	choices int // that are asked for, and billed
+	input   gateway.Picodollars
+	output  gateway.Picodollars
 }
 
-func (b bound) cost(answer int) gateway.Microcents {
-	return gateway.RoundUp(int64(b.prompt)*int64(b.input) + int64(answer)*int64(b.output))
+// cost is of so many tokens in each choice.
+func (b bound) cost(answer int) gateway.Microcents { return b.costOf(answer * b.choices) }
+
+// costOf is of so many tokens in all choices together.
+func (b bound) costOf(output int) gateway.Microcents {
+	return gateway.RoundUp(int64(b.prompt)*int64(b.input) + int64(output)*int64(b.output))
 }
 
 // What adapters and providers may add to a prompt beside the client's own text: an
@@ -39,7 +46,7 @@ func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string,
 	if m.Tariff == nil || req.Needs.Audio || req.Needs.Files {
 		return bound{}, false
 	}
-	b := bound{prompt: promptMost(req, prefill)}
+	b := bound{prompt: promptMost(req, prefill), choices: 1}
 	if req.Images > 0 {
 		each, known := imageMost[m.Kind]
 		if !known && m.Provider != "openai" {
@@ -54,7 +61,7 @@ func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string,
 			if err != nil {
 				return bound{}, false
 			}
-			b.answer *= max(1, chat.N)
+			b.choices = max(1, chat.N)
 		}
 	}
 	b.input, b.output = dearest(m.Tariff, b.prompt, now)
@@ -129,11 +136,11 @@ func (a *attempt) unsure(t *tally, e *gateway.Entry) gateway.Microcents {
 	if n := t.usage.Prompt(); n > 0 { // told before the answer began
 		b.prompt = n
 	}
-	answer := b.answer
+	output := b.answer * b.choices
 	if a.model.Bills == gateway.BillsSeen && !a.plain() && a.sys.habits.plain(a.model) {
-		answer = min(answer, t.bytes+underWay)
+		output = min(output, t.bytes+underWay*b.choices)
 	}
-	return max(0, min(b.cost(answer), a.hold.Amount)-e.Cost)
+	return max(0, min(b.costOf(output), a.hold.Amount)-e.Cost)
 }
 
 // underWay is what a provider may have made of an answer before it noticed that nobody

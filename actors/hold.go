@@ -150,13 +150,13 @@ func (l *ledgerActor) admit(a *attempt, ask gateway.Ask) bool {
 	return true
 }
 
-// pays is the longest answer that an amount pays for.
+// pays is the longest answer that an amount pays for, in each choice.
 func (b bound) pays(amount gateway.Microcents) int {
 	if b.output == 0 {
 		return b.answer
 	}
 	left := int64(amount)*gateway.PicosPerMicrocent - int64(b.prompt)*int64(b.input)
-	return int(min(int64(b.answer), max(1, left/int64(b.output))))
+	return int(min(int64(b.answer), max(1, left/(int64(b.output)*int64(b.choices)))))
 }
 
 func (l *ledgerActor) refuse(a *attempt, err *gateway.Error) {

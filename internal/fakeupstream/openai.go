@@ -159,6 +159,12 @@ func (openAI) read(_ Config, _ *http.Request, body []byte) (*talk, *refusal) {
 	if no == nil {
 		no = req.checkModel()
 	}
+	if t != nil && req.N != nil {
+		if *req.N < 1 || *req.N > 128 {
+			return nil, invalid("Invalid 'n': expected a value between 1 and 128.")
+		}
+		t.choices = *req.N
+	}
 	if t != nil && reasons(req.Model) && req.Effort != "none" {
 		t.thinking = true
 	}

@@ -98,17 +98,21 @@ func chatWhole(t *talk, a answer, usage chatUsage, showThoughts bool) []byte {
 		one.Function.Name, one.Function.Arguments = c.Name, c.Arguments
 		say.ToolCalls = append(say.ToolCalls, one)
 	}
-	out.Choices = []chatChoice{{Message: say, Finish: finish}}
+	for i := range max(1, t.choices) {
+		out.Choices = append(out.Choices, chatChoice{Index: i, Message: say, Finish: finish})
+	}
 	out.Usage = mustJSON(usage)
 	return mustJSON(out)
 }
 
 func (openAI) frames(t *talk, a answer) []frame {
 	s := chatStream{talk: t}
-	s.add(head, &chatSay{Role: "assistant", Content: jsontext.Value(`""`)}, nil)
 	s.tokens = a.usage.Reasoning // never shown, always paid
-	s.say(a)
-	s.add(tail, &chatSay{}, a.finish())
+	for s.choice = range max(1, t.choices) {
+		s.add(head, &chatSay{Role: "assistant", Content: jsontext.Value(`""`)}, nil)
+		s.say(a)
+		s.add(tail, &chatSay{}, a.finish())
+	}
 	if t.includeUsage {
 		chunk := t.stamp("chat.completion.chunk")
 		chunk.Choices, chunk.Usage = []chatChoice{}, mustJSON(chatUsageOf(a.usage))
@@ -123,6 +127,7 @@ type chatStream struct {
 	talk   *talk
 	frames []frame
 	tokens int // of output until now
+	choice int // that speaks
 
 	filters bool // a refusal is text that a filter ended, not a field of its own
 }
@@ -133,7 +138,7 @@ func (s *chatStream) event(part part, data []byte) {
 
 func (s *chatStream) add(part part, delta *chatSay, finish *string) {
 	chunk := s.talk.stamp("chat.completion.chunk")
-	chunk.Choices = []chatChoice{{Delta: delta, Finish: finish}}
+	chunk.Choices = []chatChoice{{Index: s.choice, Delta: delta, Finish: finish}}
 	if s.talk.includeUsage {
 		chunk.Usage = jsontext.Value("null")
 	}

@@ -79,10 +79,15 @@ func (p *play) run() {
 }
 
 func (p *play) answer() answer {
+	a := answer{}
 	if p.step.Say != nil {
-		return p.server.scripted(p.talk, *p.step.Say)
+		a = p.server.scripted(p.talk, *p.step.Say)
+	} else {
+		a = p.server.answerTo(p.talk)
 	}
-	return p.server.answerTo(p.talk)
+	a.usage.Output *= max(1, p.talk.choices) // all of them are charged for
+	a.usage.Reasoning *= max(1, p.talk.choices)
+	return a
 }
 
 // failsAtOnce plays the faults that need no answer.

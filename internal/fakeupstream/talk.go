@@ -24,7 +24,8 @@ type talk struct {
 	thinking     bool
 	showThoughts bool // where they are shown on demand only
 	encrypts     bool // thoughts go out encrypted, to be handed back
-	maxTokens    int  // 0: no limit
+	maxTokens    int  // of a choice; 0: no limit
+	choices      int  // that were asked for; 0: one
 
 	turns      []turn
 	tools      []Tool
