@@ -32,7 +32,7 @@ func geminiWhole(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 		ch.finish = c.Finish
 		texts[c.Index] = c.Text + c.Refusal
 	}
-	return withReceipt(w.last(b, &a.Completion.Usage, texts), req, a)
+	return withReceipt(w.ending(b, &a.Completion.Usage, texts), req, a)
 }
 
 // joinGemini makes one response of the events of a stream: texts are joined, other

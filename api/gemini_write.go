@@ -22,7 +22,8 @@ type geminiWriter struct {
 
 	begun   bool
 	relays  bool
-	mixed   bool // what was relayed went on in another format, so it has no true end
+	mixed   bool     // what was relayed went on in another format, so it has no true end
+	last    []string // relayed objects from the first with a reason of the end: told when the answer is booked
 	said    bool
 	choices map[int]*geminiChoice
 }
@@ -71,7 +72,7 @@ func (w *geminiWriter) chunk(b []byte, c *gateway.Chunk) []byte {
 	case c.Raw != nil && !c.Whole && (w.relays || !w.begun):
 		w.relays = true
 		w.said = w.said || c.HasContent()
-		return w.framed(b, func(b []byte) []byte { return append(b, strings.TrimSpace(string(c.Raw))...) })
+		return w.relay(b, c)
 	case w.relays:
 		w.mixed = true
 		return b
@@ -98,6 +99,29 @@ func (w *geminiWriter) chunk(b []byte, c *gateway.Chunk) []byte {
 		b = append(b, ']')
 		return append(append(b, w.tail...), '}')
 	})
+}
+
+// relay passes an object on as it came, but for what ends the answer, which is kept. Of
+// several candidates the first end is not that of all: what still has content goes out.
+func (w *geminiWriter) relay(b []byte, c *gateway.Chunk) []byte {
+	object := strings.TrimSpace(string(c.Raw))
+	if c.Finish == "" && len(w.last) == 0 {
+		return w.framed(b, func(b []byte) []byte { return append(b, object...) })
+	}
+	if c.HasContent() {
+		b = w.lasts(b)
+	}
+	w.last = append(w.last, object)
+	return b
+}
+
+// lasts appends what was kept.
+func (w *geminiWriter) lasts(b []byte) []byte {
+	for _, object := range w.last {
+		b = w.framed(b, func(b []byte) []byte { return append(b, object...) })
+	}
+	w.last = nil
+	return b
 }
 
 // take keeps what is told later: calls when they are whole, and state with them.
@@ -264,12 +288,14 @@ func (w *geminiWriter) end(b []byte, u *gateway.Usage, receipt []gateway.Attempt
 		return w.fail(b, &p)
 	case !w.relays:
 		b = w.framed(b, func(b []byte) []byte {
-			b = w.last(b, u, nil)
+			b = w.ending(b, u, nil)
 			if receipt != nil {
 				b = append(appendReceipt(b[:len(b)-1], receipt), '}')
 			}
 			return b
 		})
+	default:
+		b = w.lasts(b)
 	}
 	if w.array {
 		b = append(b, "]\n"...)
@@ -277,8 +303,8 @@ func (w *geminiWriter) end(b []byte, u *gateway.Usage, receipt []gateway.Attempt
 	return b
 }
 
-// last appends the object that ends an answer. texts are those of a whole answer, by choice.
-func (w *geminiWriter) last(b []byte, u *gateway.Usage, texts map[int]string) []byte {
+// ending appends the object that ends an answer. texts are those of a whole answer, by choice.
+func (w *geminiWriter) ending(b []byte, u *gateway.Usage, texts map[int]string) []byte {
 	b = append(b, `{"candidates":[`...)
 	w.choice(0)
 	for n, i := range slices.Sorted(maps.Keys(w.choices)) {

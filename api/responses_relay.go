@@ -13,7 +13,8 @@ import (
 type responsesEvents struct {
 	*responsesWriter
 	relays bool
-	mixed  bool // what was relayed went on in another format, so it has no true end
+	mixed  bool   // what was relayed went on in another format, so it has no true end
+	last   []byte // a relayed terminal event: the client hears it when the answer is booked
 }
 
 func newResponsesEvents(req *gateway.Request, a *gateway.Answer) *responsesEvents {
@@ -43,11 +44,12 @@ func (w *responsesEvents) chunk(b []byte, c *gateway.Chunk) []byte {
 	case c.Raw != nil && !c.Whole && (w.relays || !w.begun):
 		w.relays, w.begun = true, true
 		w.said = w.said || c.HasContent()
-		w.follow(c)
-		if c.Event != "" {
-			b = append(append(append(b, "event: "...), c.Event...), '\n')
+		if c.Finish != "" || w.last != nil { // nothing may follow it, so what comes after waits as well
+			w.last = appendEvent(w.last, c)
+			return b
 		}
-		return appendData(b, c.Raw)
+		w.follow(c)
+		return appendEvent(b, c)
 	case w.relays:
 		w.mixed = true
 		return b
@@ -89,5 +91,5 @@ func (w *responsesEvents) end(b []byte, u *gateway.Usage, receipt []gateway.Atte
 		p := problemOf(gateway.Errorf(gateway.Unavailable, "the provider failed"))
 		return w.fail(b, &p)
 	}
-	return b // its own last event was relayed
+	return append(b, w.last...)
 }
