@@ -131,7 +131,10 @@ func (a *attempt) gather(l *live) {
 	a.sys.tell(whole{a})
 	select {
 	case w := <-a.won:
-		a.finish(&l.tally, nil, true)
+		if down := a.finish(&l.tally, nil, true); down != nil {
+			a.job.deliver(result{err: down})
+			break
+		}
 		answer := a.answer(w)
 		if a.job.req.Stream {
 			answer.Stream = completion.Replay()
@@ -190,7 +193,10 @@ func (a *attempt) embed(up Upstream) {
 	a.sys.tell(whole{a})
 	select {
 	case w := <-a.won:
-		a.finish(&t, nil, true)
+		if down := a.finish(&t, nil, true); down != nil {
+			a.job.deliver(result{err: down})
+			return
+		}
 		answer := a.answer(w)
 		answer.Embeddings = e
 		a.job.deliver(result{answer: answer})

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -8,30 +9,50 @@ import (
 	"gateway/breaker"
 )
 
-// settleWait bounds how long an answer waits for its row to be durable. The row is
-// not lost when it passes: the books keep and retry it.
-const settleWait = 5 * time.Second
+// settleWait bounds how long the end of an answer waits for its row to be durable;
+// settleMust, where the end is not told before. The row is not lost when it passes: the
+// books keep and retry it.
+const (
+	settleWait = 5 * time.Second
+	settleMust = 30 * time.Second // far more than a disk that works ever takes
+)
 
 // finish ends the attempt: its place is given back, the gate hears how it went, its
 // row is booked. For the attempt that has the client it returns when the row is
-// durable, because nothing may follow the last byte that a crash could undo.
-func (a *attempt) finish(t *tally, err *gateway.Error, winner bool) {
+// durable, because nothing may follow the last byte that a crash could undo. Its error is
+// for a client that must not hear of a whole answer: of kind LedgerDown if the request must
+// be booked and is not, or why the request ended meanwhile.
+func (a *attempt) finish(t *tally, err *gateway.Error, winner bool) *gateway.Error {
 	if !winner {
 		a.end(t, err, false, nil)
-		return
+		return nil
 	}
 	durable := make(chan error, 1)
 	if !a.end(t, err, true, func(err error) { durable <- err }) {
-		return
+		return nil
 	}
-	wait := time.NewTimer(settleWait)
+	must, most := a.sys.mustBook(a.job.req), settleWait
+	if must {
+		most = settleMust
+	}
+	wait := time.NewTimer(most)
 	defer wait.Stop()
+	var unbooked error
 	select {
-	case <-durable:
+	case unbooked = <-durable:
 	case <-wait.C:
 		a.sys.log.Error("ledger row not durable yet", "request", a.job.req.ID, "attempt", a.n)
+		unbooked = errSlowBooks
+	case <-a.job.ctx.Done():
+		return whyEnded(a.job.ctx)
 	}
+	if unbooked == nil || !must {
+		return nil
+	}
+	return ledgerDown(unbooked)
 }
+
+var errSlowBooks = errors.New("the row is not durable after " + settleMust.String())
 
 // end does the work of finish without waiting; false if the attempt had already ended.
 func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error)) bool {

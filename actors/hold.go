@@ -42,14 +42,19 @@ func budgeted(req *gateway.Request) bool {
 	return false
 }
 
+// mustBook says whether a request is refused, and its answer not told to be whole, while it
+// cannot be booked.
+func (s *System) mustBook(req *gateway.Request) bool {
+	return s.cfg.RefuseOnLedgerError || budgeted(req)
+}
+
 // prepare reads what the accounts of a request hold. Without books that can be written
 // nothing leaves that must be booked.
 func (s *System) prepare(req *gateway.Request) *gateway.Error {
 	if err := s.cfg.Books.Full(); err != nil {
 		return ledgerDown(err)
 	}
-	must := s.cfg.RefuseOnLedgerError || budgeted(req)
-	if must {
+	if s.mustBook(req) {
 		if err := s.cfg.Books.Failing(); err != nil {
 			return ledgerDown(err)
 		}

@@ -244,7 +244,7 @@ func (l *live) pull(c *gateway.Chunk) error {
 }
 
 // Next implements gateway.Stream for the client's handler. io.EOF comes only after
-// the ledger row is durable.
+// the ledger row is durable, or has been waited for if the request need not be booked.
 func (l *live) Next() (c gateway.Chunk, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -282,10 +282,12 @@ func (l *live) Buffered() bool {
 func (l *live) over(err error, c *gateway.Chunk) error {
 	if errors.Is(err, io.EOF) {
 		l.err = io.EOF
-		l.attempt.finish(&l.tally, nil, true)
+		if down := l.attempt.finish(&l.tally, nil, true); down != nil {
+			l.err = down
+		}
 		l.stop()
 		l.leave()
-		return io.EOF
+		return l.err
 	}
 	broke := asError(err)
 	l.attempt.finish(&l.tally, broke, true)

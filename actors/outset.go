@@ -12,7 +12,7 @@ import (
 func (a *attempt) setOut() error {
 	o := a.outset()
 	err := a.sys.cfg.Books.Begin(&o)
-	if err == nil || !budgeted(a.job.req) && !a.sys.cfg.RefuseOnLedgerError && a.sys.cfg.Books.Full() == nil {
+	if err == nil || !a.sys.mustBook(a.job.req) && a.sys.cfg.Books.Full() == nil {
 		return nil // the alarm comes with the row
 	}
 	var down *gateway.Error
