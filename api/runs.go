@@ -13,8 +13,9 @@ import (
 // Runs are the agents' runs. A run belongs to the key that began it.
 type Runs interface {
 	// Enter counts a request of a run, which begins with it if it is new. It gives the
-	// account to book to and when the run's time is over; zero for never.
-	Enter(ctx context.Context, key, run string, caps gateway.RunCaps) (gateway.Account, time.Time, error)
+	// account to book to and when the run's time is over; zero for never. leave must be
+	// called when the request has ended.
+	Enter(ctx context.Context, key, run string, caps gateway.RunCaps) (account gateway.Account, until time.Time, leave func(), err error)
 	// State is what is known of a run; false if the key has none of that name.
 	State(ctx context.Context, key, run string) (gateway.RunState, bool, error)
 	// Stop ends a run for good, and its requests in flight with err.
@@ -49,10 +50,11 @@ func (s *Server) enterRun(c *gin.Context, req *gateway.Request) error {
 		return nil
 	}
 	ctx := c.Request.Context()
-	account, until, err := s.cfg.Runs.Enter(ctx, req.Key, req.Run, req.Options.RunCaps)
+	account, until, leave, err := s.cfg.Runs.Enter(ctx, req.Key, req.Run, req.Options.RunCaps)
 	if err != nil {
 		return err
 	}
+	event(c).ends = append(event(c).ends, leave)
 	req.Accounts = append(req.Accounts, account)
 	if until.IsZero() {
 		return nil

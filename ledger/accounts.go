@@ -22,6 +22,7 @@ type Accounts struct {
 	mu     sync.Mutex
 	all    map[string]*account
 	active map[holdID]gateway.Hold
+	gone   int64 // accounts that were forgotten
 	counts Counts
 	watch  func(gateway.AccountState, gateway.Budget)
 }
@@ -49,6 +50,7 @@ type Charge struct {
 type account struct {
 	budget   gateway.Budget
 	turn     int64 // that the budget is of
+	open     int   // holds that have not ended, and rows that are not in the store yet
 	from     int64 // first quarter of the present period
 	until    int64 // first quarter of the next
 	latest   int64 // newest quarter that anything was booked to: the account's time never runs back
@@ -86,27 +88,73 @@ func (a *Accounts) Prepare(path []gateway.Account) error {
 }
 
 func (a *Accounts) prepare(p *gateway.Account) error {
+	for {
+		known, gone := a.known(p)
+		if known {
+			return nil
+		}
+		charges, err := a.load(p.ID)
+		if err != nil {
+			return err
+		}
+		if a.enter(p, charges, gone) {
+			return nil
+		}
+	}
+}
+
+// known puts the limit of an account in force if it is here.
+func (a *Accounts) known(p *gateway.Account) (known bool, gone int64) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	acc := a.all[p.ID]
 	if acc != nil {
 		acc.set(p, a.now())
 	}
-	a.mu.Unlock()
-	if acc != nil {
-		return nil
+	return acc != nil, a.gone
+}
+
+// enter takes in an account that was read when so many were gone. False if it has to be
+// read again: it may have been here meanwhile, with money that was not read.
+func (a *Accounts) enter(p *gateway.Account, charges []Charge, gone int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch acc := a.all[p.ID]; {
+	case acc != nil: // another request was quicker
+		acc.set(p, a.now())
+	case gone != a.gone:
+		return false
+	default:
+		a.all[p.ID] = newAccount(p, charges, a.now())
 	}
-	charges, err := a.load(p.ID)
-	if err != nil {
-		return err
+	return true
+}
+
+// Forget lets go of an account that nobody will use without preparing it again: what
+// stands on it is read when it is. False if that cannot be yet, since something is held
+// or is not in the store.
+func (a *Accounts) Forget(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	acc := a.all[id]
+	if acc != nil && acc.open > 0 {
+		return false
+	}
+	delete(a.all, id)
+	a.gone++
+	return true
+}
+
+// filed notes that the row of a hold is in the store.
+func (a *Accounts) filed(h gateway.Hold) {
+	if len(h.Places) == 0 {
+		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if acc = a.all[p.ID]; acc != nil { // another request was quicker
-		acc.set(p, a.now())
-	} else {
-		a.all[p.ID] = newAccount(p, charges, a.now())
+	for _, p := range h.Places {
+		a.all[p.Account].open--
 	}
-	return nil
 }
 
 func newAccount(p *gateway.Account, charges []Charge, now time.Time) *account {

@@ -77,12 +77,14 @@ type item struct {
 	run     *Run
 	repeat  *Repeat
 	done    func(error)
+	over    func() // if not nil: called when it is in the store, or will never be
 }
 
 type settling struct {
 	booking Booking
 	hold    gateway.Hold
 	unsure  gateway.Microcents
+	settled bool // it ended the hold
 }
 
 // How often a failed group is tried again, and the most records of a group.
@@ -150,6 +152,9 @@ func (c *Committer) put(i item) {
 	if i.settles == nil {
 		if err := c.Full(); err != nil {
 			i.done(err)
+			if i.over != nil {
+				i.over()
+			}
 			return
 		}
 	}

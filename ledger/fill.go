@@ -191,6 +191,12 @@ func (c *Committer) filled(group []filling) {
 	for i := range group {
 		it := &group[i].item
 		c.waits.dropped(it)
+		if it.over != nil {
+			it.over()
+		}
+		if it.settles != nil && it.settles.settled {
+			c.Accounts.filed(it.settles.hold)
+		}
 		if it.outset != (holdID{}) {
 			continue
 		}

@@ -35,6 +35,7 @@ func (a *Accounts) Hold(ask gateway.Ask) (gateway.Hold, *gateway.Shortage) {
 		acc := a.all[ask.Path[i].ID]
 		q := acc.at(now)
 		acc.add(q, money{held: amount})
+		acc.open++
 		h.Places = append(h.Places, gateway.Place{Account: ask.Path[i].ID, Quarter: q})
 	}
 	a.active[id] = h
@@ -73,17 +74,17 @@ func (a *Accounts) fit(ask gateway.Ask, now time.Time) (gateway.Microcents, *gat
 // Settle ends a hold with what the attempt cost. unsure is how much more it may have
 // cost where its bill is not known. False, and nothing changes, if the hold had ended.
 func (a *Accounts) Settle(h gateway.Hold, cost, unsure gateway.Microcents) bool {
-	return a.end(h, money{spent: cost, unsure: unsure})
+	return a.end(h, money{spent: cost, unsure: unsure}, true)
 }
 
 // Release ends a hold of which nothing was sent. False if it had ended.
-func (a *Accounts) Release(h gateway.Hold) bool { return a.end(h, money{}) }
+func (a *Accounts) Release(h gateway.Hold) bool { return a.end(h, money{}, false) }
 
-func (a *Accounts) end(h gateway.Hold, m money) bool {
+func (a *Accounts) end(h gateway.Hold, m money, row bool) bool {
 	if len(h.Places) == 0 {
 		return true
 	}
-	ok, states := a.endLocked(h, m)
+	ok, states := a.endLocked(h, m, row)
 	for i := range states {
 		a.watch(states[i].state, states[i].budget)
 	}
@@ -95,7 +96,8 @@ type watched struct {
 	budget gateway.Budget
 }
 
-func (a *Accounts) endLocked(h gateway.Hold, m money) (bool, []watched) {
+// endLocked ends a hold; its accounts stay open where a row is on its way to the store.
+func (a *Accounts) endLocked(h gateway.Hold, m money, row bool) (bool, []watched) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	id := holdID{h.Request, h.Attempt}
@@ -112,6 +114,9 @@ func (a *Accounts) endLocked(h gateway.Hold, m money) (bool, []watched) {
 	for _, p := range h.Places {
 		acc := a.all[p.Account]
 		acc.add(p.Quarter, m)
+		if !row {
+			acc.open--
+		}
 		if a.watch != nil && m.spent > 0 {
 			states = append(states, watched{acc.state(p.Account), acc.budget})
 		}

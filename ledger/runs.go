@@ -16,43 +16,73 @@ type Runs struct {
 	books *Committer
 	find  func(ctx context.Context, key, id string) (Run, bool, error)
 
-	mu  sync.Mutex
-	all map[[2]string]*Run
+	mu   sync.Mutex
+	all  map[[2]string]*runHere
+	gone int64 // how often runs were forgotten
+	keep int   // so many are kept at least
+	most int   // so many are kept before some are let go
+}
+
+// runHere is a run in memory. It stays while it is in use, and until the store has all
+// of it: what is read back is never older than what was here.
+type runHere struct {
+	Run
+	in   int // requests that have not ended
+	kept int // records that are not in the store yet
 }
 
 // runsKept is how many runs are kept in memory before those that have been idle are let
-// go; they are read again when they are used again.
+// go, with their accounts; they are read again when they are used again.
 const runsKept = 50_000
 
-// NewRuns keeps runs in the books. find reads one that is not in memory.
+// NewRuns keeps runs in the books. find reads one that is not in memory from the store.
 func NewRuns(books *Committer, find func(ctx context.Context, key, id string) (Run, bool, error)) *Runs {
-	return &Runs{books: books, find: find, all: map[[2]string]*Run{}}
+	return &Runs{books: books, find: find, all: map[[2]string]*runHere{}, keep: runsKept, most: runsKept}
 }
 
 // Enter counts a request of a run, which begins with it if it is new; caps are heeded
 // only then. It gives the account that the request must be booked to as well, and when
 // the run's time is over; zero for never. What it counted is durable when it returns.
-// Its error is of kind BudgetExceeded, or LedgerDown.
-func (r *Runs) Enter(ctx context.Context, key, id string, caps gateway.RunCaps) (gateway.Account, time.Time, error) {
-	if err := r.load(ctx, key, id); err != nil {
-		return gateway.Account{}, time.Time{}, err
+// leave must be called when the request has ended, if there is no error. That is of kind
+// BudgetExceeded, or LedgerDown.
+func (r *Runs) Enter(ctx context.Context, key, id string, caps gateway.RunCaps) (account gateway.Account, until time.Time, leave func(), err error) {
+	var run *runHere
+	var state Run
+	var refused error
+	err = r.use(ctx, key, id, func(known *runHere) {
+		now := time.Now()
+		if run = known; run == nil {
+			run = r.add(Run{Key: key, ID: id, Caps: caps, Begun: now})
+		}
+		if refused = run.refusal(now); refused == nil {
+			run.Calls++
+			run.in++
+			run.kept++
+			state = run.Run
+		}
+	})
+	if err == nil {
+		err = refused
 	}
+	if err != nil {
+		return account, until, nil, err
+	}
+	leave = func() { r.leave(run) }
+	if err := r.record(run, &state); err != nil {
+		leave()
+		return account, until, nil, err
+	}
+	return state.account(), state.until(), leave, nil
+}
+
+func (r *Runs) leave(run *runHere) {
 	r.mu.Lock()
-	now := time.Now()
-	run := r.all[[2]string{key, id}]
-	if run == nil {
-		run = &Run{Key: key, ID: id, Caps: caps, Begun: now}
-		r.all[[2]string{key, id}] = run
-	}
-	if err := run.refusal(now); err != nil {
-		r.mu.Unlock()
-		return gateway.Account{}, time.Time{}, err
-	}
-	run.Calls++
-	state := *run
-	r.mu.Unlock()
-	account := gateway.Account{ID: gateway.RunAccount(key, id), Budget: gateway.Budget{Limited: state.Caps.MaxCost > 0, Limit: state.Caps.MaxCost}}
-	return account, state.until(), r.keep(&state)
+	defer r.mu.Unlock()
+	run.in--
+}
+
+func (r *Run) account() gateway.Account {
+	return gateway.Account{ID: gateway.RunAccount(r.Key, r.ID), Budget: gateway.Budget{Limited: r.Caps.MaxCost > 0, Limit: r.Caps.MaxCost}}
 }
 
 func (r *Run) until() time.Time {
@@ -75,46 +105,69 @@ func (r *Run) refusal(now time.Time) error {
 	return nil
 }
 
-// load reads a run that is not in memory.
-func (r *Runs) load(ctx context.Context, key, id string) error {
+// use gives a run to f, read from the store if it is not in memory, and nil if the key has
+// none. Nobody changes or forgets a run meanwhile.
+func (r *Runs) use(ctx context.Context, key, id string, f func(*runHere)) error {
 	name := [2]string{key, id}
 	r.mu.Lock()
-	known := r.all[name] != nil
-	if len(r.all) >= runsKept && !known {
-		r.forget()
-	}
-	r.mu.Unlock()
-	if known {
-		return nil
-	}
-	run, has, err := r.find(ctx, key, id)
-	if err != nil {
-		return ledgerDown(err)
-	}
-	r.mu.Lock()
 	defer r.mu.Unlock()
-	if has && r.all[name] == nil {
-		r.all[name] = &run
+	for r.all[name] == nil {
+		gone := r.gone
+		r.mu.Unlock()
+		run, has, err := r.find(ctx, key, id)
+		r.mu.Lock()
+		switch {
+		case err != nil:
+			return ledgerDown(err)
+		case r.all[name] != nil: // another request was quicker
+		case gone != r.gone: // it may have been here meanwhile: what was read may be older
+			continue
+		case !has:
+			f(nil)
+			return nil
+		default:
+			r.add(run)
+		}
 	}
+	f(r.all[name])
 	return nil
 }
 
-// forget lets half of the runs go, which half does not matter: what they were is in the
-// books. The lock is held.
-func (r *Runs) forget() {
-	n := len(r.all) / 2
-	for name := range r.all {
-		if n--; n < 0 {
-			return
-		}
-		delete(r.all, name)
+// add takes a run into memory. The lock is held.
+func (r *Runs) add(run Run) *runHere {
+	if len(r.all) >= r.most {
+		r.forget()
 	}
+	here := &runHere{Run: run}
+	r.all[[2]string{run.Key, run.ID}] = here
+	return here
 }
 
-// keep waits until the state of a run is durable.
-func (r *Runs) keep(state *Run) error {
+// forget lets half of the runs go with their accounts, which half does not matter: what
+// they were is in the store. Those stay of which it is not, or that are in use. The lock
+// is held.
+func (r *Runs) forget() {
+	r.gone++
+	half := len(r.all) / 2
+	for name, run := range r.all {
+		if len(r.all) <= half {
+			break
+		}
+		if run.in == 0 && run.kept == 0 && r.books.Accounts.Forget(gateway.RunAccount(name[0], name[1])) {
+			delete(r.all, name)
+		}
+	}
+	r.most = max(r.keep, 2*len(r.all)) // where few could go, the next look is not at once
+}
+
+// record waits until the state of a run is durable. It was counted in kept.
+func (r *Runs) record(run *runHere, state *Run) error {
 	done := make(chan error, 1)
-	r.books.put(item{record: state.frame(), run: state, done: func(err error) { done <- err }})
+	r.books.put(item{record: state.frame(), run: state, done: func(err error) { done <- err }, over: func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		run.kept--
+	}})
 	if err := <-done; err != nil {
 		return ledgerDown(err)
 	}
@@ -124,49 +177,47 @@ func (r *Runs) keep(state *Run) error {
 // Stop ends a run for good: its requests are refused from now on, also after a restart.
 // False if the key has no such run.
 func (r *Runs) Stop(ctx context.Context, key, id string) (bool, error) {
-	if err := r.load(ctx, key, id); err != nil {
+	var run *runHere
+	var state Run
+	err := r.use(ctx, key, id, func(known *runHere) {
+		if run = known; run == nil {
+			return
+		}
+		if run.Stopped.IsZero() {
+			run.Stopped = time.Now()
+		}
+		run.kept++
+		state = run.Run
+	})
+	if err != nil || run == nil {
 		return false, err
 	}
-	r.mu.Lock()
-	run := r.all[[2]string{key, id}]
-	if run == nil {
-		r.mu.Unlock()
-		return false, nil
-	}
-	if run.Stopped.IsZero() {
-		run.Stopped = time.Now()
-	}
-	state := *run
-	r.mu.Unlock()
-	return true, r.keep(&state)
+	return true, r.record(run, &state)
 }
 
 // State says what is known of a run; false if the key has no such run.
 func (r *Runs) State(ctx context.Context, key, id string) (s gateway.RunState, known bool, err error) {
-	if err := r.load(ctx, key, id); err != nil {
+	var run *runHere
+	var state Run
+	err = r.use(ctx, key, id, func(known *runHere) {
+		if run = known; run != nil {
+			run.in++ // its account goes with it
+			state = run.Run
+		}
+	})
+	if err != nil || run == nil {
 		return s, false, err
 	}
-	r.mu.Lock()
-	run := r.all[[2]string{key, id}]
-	if run != nil {
-		s = gateway.RunState{ID: id, Key: key, Caps: run.Caps, Begun: run.Begun, Calls: run.Calls, Stopped: run.Stopped}
-	}
-	r.mu.Unlock()
-	if run == nil {
-		return s, false, nil
-	}
-	account := gateway.Account{ID: gateway.RunAccount(key, id), Budget: gateway.Budget{Limited: s.Caps.MaxCost > 0, Limit: s.Caps.MaxCost}}
-	if s.Account, err = r.books.Accounts.State(account); err != nil {
+	defer r.leave(run)
+	s = gateway.RunState{ID: id, Key: key, Caps: state.Caps, Begun: state.Begun, Calls: state.Calls, Stopped: state.Stopped}
+	if s.Account, err = r.books.Accounts.State(state.account()); err != nil {
 		return s, true, fmt.Errorf("reading the run's account: %w", err)
 	}
 	return s, true, nil
 }
 
-// Run reads a run from the store, with everything that is durable.
+// Run reads a run as it is in the store. What is on its way there is in Runs.
 func (s *Store) Run(ctx context.Context, key, id string) (r Run, known bool, err error) {
-	if err := s.upToDate(ctx); err != nil {
-		return r, false, err
-	}
 	rows, err := s.read.QueryContext(ctx, `SELECT maxcost, maxcalls, maxtime, begun, calls, stopped FROM runs WHERE key = ? AND run = ?`, key, id)
 	if err != nil {
 		return r, false, fmt.Errorf("reading the ledger: %w", err)

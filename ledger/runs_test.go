@@ -12,7 +12,10 @@ import (
 
 func enter(t *testing.T, r *Runs, key, id string, caps gateway.RunCaps) error {
 	t.Helper()
-	_, _, err := r.Enter(t.Context(), key, id, caps)
+	_, _, leave, err := r.Enter(t.Context(), key, id, caps)
+	if err == nil {
+		leave()
+	}
 	return err
 }
 
@@ -24,11 +27,11 @@ func TestRunsKeepTheirCaps(t *testing.T) {
 	c := startBooks(t, s, dir)
 	r := NewRuns(c, s.Run)
 	first, more := gateway.RunCaps{MaxCalls: 3, MaxCost: 500}, gateway.RunCaps{MaxCalls: 100, MaxCost: 1 << 40}
-	account, until, err := r.Enter(t.Context(), "k", "run", first)
+	account, until, _, err := r.Enter(t.Context(), "k", "run", first)
 	if err != nil || account.ID != "run:k/run" || !account.Budget.Limited || account.Budget.Limit != 500 || !until.IsZero() {
 		t.Fatalf("%+v %v %v", account, until, err)
 	}
-	if account, _, err = r.Enter(t.Context(), "k", "run", more); err != nil || account.Budget.Limit != 500 {
+	if account, _, _, err = r.Enter(t.Context(), "k", "run", more); err != nil || account.Budget.Limit != 500 {
 		t.Errorf("a later, larger cap minted money: %+v, %v", account, err)
 	}
 	if err := enter(t, r, "other", "run", gateway.RunCaps{}); err != nil {
@@ -77,7 +80,7 @@ func TestRunsTimeIsOver(t *testing.T) {
 	c := startBooks(t, s, dir)
 	defer c.Stop()
 	r := NewRuns(c, s.Run)
-	_, until, err := r.Enter(t.Context(), "k", "run", gateway.RunCaps{MaxTime: 30 * time.Millisecond})
+	_, until, _, err := r.Enter(t.Context(), "k", "run", gateway.RunCaps{MaxTime: 30 * time.Millisecond})
 	if err != nil || time.Until(until) > 30*time.Millisecond {
 		t.Fatal(until, err)
 	}
@@ -98,7 +101,7 @@ func TestRunsCountTogether(t *testing.T) {
 	var all sync.WaitGroup
 	for range 300 {
 		all.Go(func() {
-			_, _, err := r.Enter(t.Context(), "k", "run", gateway.RunCaps{MaxCalls: 100})
+			_, _, _, err := r.Enter(t.Context(), "k", "run", gateway.RunCaps{MaxCalls: 100})
 			var e *gateway.Error
 			switch {
 			case err == nil:

@@ -109,14 +109,14 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 	if err == nil {
 		for i := range group {
 			c.waits.written(&group[i])
+			if s := group[i].settles; s != nil {
+				s.settled = c.Accounts.Settle(s.hold, s.booking.Entry.Cost, s.unsure)
+			}
 		}
 		c.fill.add(group, segment)
 	}
 	for i := range group {
 		it := &group[i]
-		if err == nil && it.settles != nil {
-			c.Accounts.Settle(it.settles.hold, it.settles.booking.Entry.Cost, it.settles.unsure)
-		}
 		if it.done != nil {
 			it.done(err)
 			it.done = nil
