@@ -16,40 +16,76 @@ var (
 	oneSeed   = flag.Int("seed", -1, "the only schedule to run, with its script printed")
 )
 
-// TestSchedules runs seeded random schedules of walks over a shared fleet: random
-// candidates, outcomes, timings, refusals, departures and panics. After every step the
-// invariants are checked; a failing seed prints its trace.
+// TestSchedules runs seeded random schedules of walks that overlap over a shared fleet:
+// random candidates, outcomes, timings, refusals, incidents, departures and panics. After
+// every step the invariants are checked; a failing seed prints its trace. What the
+// schedules must have reached is counted, so that they cannot come to test nothing.
 func TestSchedules(t *testing.T) {
 	if *oneSeed >= 0 {
-		script, err := schedule(uint64(*oneSeed))
-		if t.Logf("seed %d:\n%s", *oneSeed, script); err != nil {
+		w, err := schedule(uint64(*oneSeed))
+		if t.Logf("seed %d:\n%s", *oneSeed, w.trace.String()); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
+	var seen reached
 	for seed := range *schedules {
-		trace, err := schedule(uint64(seed))
+		w, err := schedule(uint64(seed))
 		if err == nil && seed%100 == 0 {
 			again, _ := schedule(uint64(seed))
-			if again != trace {
-				err = fmt.Errorf("the same seed gave another trace:\n%s", again)
+			if again.trace.String() != w.trace.String() {
+				err = fmt.Errorf("the same seed gave another trace:\n%s", again.trace.String())
 			}
 		}
 		if err != nil {
-			t.Fatalf("seed %d: %v\nreplay it with: go test ./route -run TestSchedules -v -seed %d\n%s", seed, err, seed, trace)
+			t.Fatalf("seed %d: %v\nreplay it with: go test ./route -run TestSchedules -v -seed %d\n%s", seed, err, seed, w.trace.String())
+		}
+		for what, n := range w.seen {
+			seen[what] += n
 		}
 	}
+	for what, n := range seen {
+		if least := *schedules / 100; n < least {
+			t.Errorf("%s: %d in %d schedules, want %d or they test nothing of it", places[what], n, *schedules, least)
+		}
+	}
+	t.Logf("%v: %v", places, seen)
 }
 
-// world plays providers, gate and clock against one fleet.
+// reached counts the parts of the router that schedules came through.
+type reached [8]int
+
+const (
+	sawLate     = iota // a call passed its time and counts against its model
+	sawMoved           // and went to another candidate
+	sawTest            // a call tests a demoted model
+	sawSick            // a model was demoted
+	sawRace            // paid from the buckets
+	sawDebt            // of them, by overdrawing the money
+	sawRefund          // a race that did not leave gave back what it paid
+	sawPatience        // a repeat met a gate that still cools, and waited on
+)
+
+var places = [len(reached{})]string{"late calls", "moved calls", "tests of a demoted model", "demotions", "races", "races on credit", "refunds", "waits for a gate that still cools"}
+
+// world plays providers, gates and clock against one fleet.
 type world struct {
-	r     *rand.Rand
-	now   time.Time
-	fleet *Fleet
-	gates map[*gateway.Model]GateView
-	cands []Candidate
-	fuse  int // questions to a gate until one panics; 0: none does
-	trace strings.Builder
+	r      *rand.Rand
+	now    time.Time
+	fleet  *Fleet
+	gates  map[*gateway.Model]GateView
+	cands  []Candidate // as a request of size 1 sees them
+	pace   []time.Duration
+	sick   int       // the model that is slow from a time on
+	from   time.Time // of that
+	breaks int       // calls in ten that fail before their content
+	fuse   int       // questions to a gate until one panics; 0: none does
+	runs   []*run    // in flight, oldest first
+	begun  int       // requests that have begun
+	races  int       // paid from the bucket of hedges, less those given back
+	tests  map[Way]test
+	trace  strings.Builder
+	seen   reached
 }
 
 // gate answers for the gate of a model, or panics when its time has come.
@@ -64,8 +100,8 @@ func (w *world) gate(m *gateway.Model) GateView {
 
 const onPurpose = "on purpose"
 
-func schedule(seed uint64) (string, error) {
-	w := &world{r: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0), gates: map[*gateway.Model]GateView{}}
+func schedule(seed uint64) (*world, error) {
+	w := &world{r: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0), gates: map[*gateway.Model]GateView{}, tests: map[Way]test{}}
 	w.fleet = NewFleet(Default(), w.gate)
 	for i := range 1 + w.r.IntN(5) {
 		price := gateway.Microcents(100 * (1 + w.r.IntN(8)) * (1 + i))
@@ -74,311 +110,147 @@ func schedule(seed uint64) (string, error) {
 		w.gates[m] = GateView{Closed: true}
 	}
 	Order(w.cands)
-	hedged, requests := 0, 1+w.r.IntN(40)
-	for range requests {
-		n, err := w.request()
+	requests, gap := 1+w.r.IntN(25), time.Duration(50+w.r.IntN(2500))*time.Millisecond
+	w.breaks = 3
+	if w.r.IntN(8) == 0 { // a crowd
+		requests, gap, w.breaks = 40+w.r.IntN(60), time.Duration(10+w.r.IntN(90))*time.Millisecond, w.r.IntN(2)
+	}
+	w.learn()
+	w.sick, w.from = w.r.IntN(2*len(w.cands)), w.now.Add(time.Duration(w.r.IntN(requests+1))*gap)
+	return w, w.play(requests, gap)
+}
+
+// learn gives every model a pace, and the fleet in most worlds a past in which it learned
+// that pace, so that calls can be late.
+func (w *world) learn() {
+	known := w.r.IntN(4) > 0
+	for i := range w.cands {
+		pace := time.Duration(100+w.r.IntN(1900)) * time.Millisecond
+		w.pace = append(w.pace, pace)
+		if !known {
+			continue
+		}
+		for _, plain := range [...]bool{false, true} {
+			h := w.fleet.learned(Way{w.cands[i].Model, plain})
+			for j := range enough {
+				h.observe(w.now, 0, pace/2+pace*time.Duration(j)/time.Duration(enough), true)
+			}
+			h.base.m50, h.base.m95 = pace, pace*2
+			if w.r.IntN(10) == 0 {
+				h.demote(w.now, &w.fleet.Times)
+			}
+		}
+	}
+}
+
+// takes is how long a call to a candidate takes from its leaving to its first content.
+func (w *world) takes(cand int) time.Duration {
+	d := time.Duration(float64(w.pace[cand]) * (0.6 + 0.4*w.r.ExpFloat64()))
+	if cand == w.sick && !w.now.Before(w.from) {
+		d *= 8
+	}
+	return d
+}
+
+// play lets requests arrive and the earliest thing happen until all have ended.
+func (w *world) play(requests int, gap time.Duration) error {
+	arrival := w.now
+	for steps := 0; requests > 0 || len(w.runs) > 0; steps++ {
+		if steps > 20_000 {
+			return fmt.Errorf("no end")
+		}
+		first, at, ev := w.earliest()
+		var err error
+		if requests > 0 && (first == nil || !at.Before(arrival)) {
+			requests--
+			w.pass(arrival)
+			arrival = arrival.Add(time.Duration(w.r.ExpFloat64() * float64(gap)))
+			err = w.arrive()
+		} else {
+			w.pass(at)
+			err = first.happens(ev)
+		}
+		if err == nil {
+			err = w.settled()
+		}
 		if err != nil {
-			return w.trace.String(), err
-		}
-		hedged += n
-		if flying, again, tests := w.fleet.bookkeeping(); flying != 0 || again != 0 || tests != 0 {
-			return w.trace.String(), fmt.Errorf("%d flying, %d retries and %d tests are left over", flying, again, tests)
-		}
-		w.now = w.now.Add(time.Duration(w.r.IntN(3000)) * time.Millisecond)
-	}
-	t := &w.fleet.Times
-	if limit := t.HedgeBurst + t.HedgeShare*float64(requests); float64(hedged) > limit {
-		return w.trace.String(), fmt.Errorf("%d hedges from the bucket in %d requests, at most %v", hedged, requests, limit)
-	}
-	return w.trace.String(), nil
-}
-
-// call is an attempt as the world sees it, with the next thing that happens to it.
-type call struct {
-	attempt, cand int
-	role          gateway.Role
-	next          Event
-	at            time.Time
-	left, content bool
-}
-
-type run struct {
-	w     *world
-	walk  *Walk
-	rules Rules
-	calls map[int]*call
-	order []int
-	ended int // Commit or GiveUp seen
-	won   int
-	sent  int
-	hedge int // from the bucket
-}
-
-func (w *world) request() (int, error) {
-	modes := []string{"auto", "auto", "auto", "off", "force"}
-	r := &run{w: w, calls: map[int]*call{}, rules: Rules{
-		Hedge: modes[w.r.IntN(len(modes))], MaxHedges: 1 + w.r.IntN(2), Hedgeable: w.r.IntN(5) > 0, Demote: w.r.IntN(5) > 0,
-		Whole: w.r.IntN(2) == 0, NoFallback: w.r.IntN(10) == 0, Patience: time.Duration(w.r.IntN(500)) * time.Millisecond,
-		WrongAnswers: 1, PromptTokens: w.r.IntN(50_000), FilterPasses: w.r.IntN(2) == 0,
-		Deadline: w.now.Add(time.Duration(1+w.r.IntN(200)) * time.Second),
-	}}
-	if r.rules.Hedge == "auto" && w.r.IntN(3) == 0 {
-		r.rules.HedgeAfter = time.Second
-	}
-	r.rules.ContentBy = r.rules.Deadline.Add(-time.Duration(w.r.IntN(500)) * time.Millisecond)
-	for _, c := range w.cands { // in order, so that the same seed gives the same world
-		w.gates[c.Model] = []GateView{{Closed: true}, {Closed: true}, {Closed: true}, {Closed: true, Tight: true}, {}, {Shut: true}}[w.r.IntN(6)]
-	}
-	w.fuse = 0
-	if w.r.IntN(20) == 0 {
-		w.fuse = 1 + w.r.IntN(30)
-	}
-	r.walk = New(r.rules, w.cands, w.fleet)
-	if w.r.IntN(100) == 0 {
-		return 0, r.give(Event{Kind: Drain})
-	}
-	if err := r.give(Event{Kind: Begin}); err != nil {
-		return 0, err
-	}
-	leaves := w.now.Add(time.Duration(w.r.IntN(100_000)) * time.Millisecond)
-	if w.r.IntN(5) > 0 {
-		leaves = time.Time{}
-	}
-	for steps := 0; !r.walk.Done(); steps++ {
-		if steps > 10_000 {
-			return 0, fmt.Errorf("no end")
-		}
-		if err := r.advance(leaves); err != nil {
-			return 0, err
-		}
-	}
-	return r.hedge, r.afterEnd()
-}
-
-// advance lets the earliest thing happen: a call's next event, a wake, the client leaving.
-func (r *run) advance(leaves time.Time) error {
-	at, ev := r.walk.Wake(), Event{Kind: Tick}
-	if at.IsZero() {
-		return fmt.Errorf("a walk that is not done has no wake")
-	}
-	for _, n := range r.order {
-		if c := r.calls[n]; c != nil && c.at.Before(at) {
-			at, ev = c.at, c.next
-		}
-	}
-	if !leaves.IsZero() && leaves.Before(at) {
-		at, ev = leaves, Event{Kind: Gone}
-	}
-	if at.After(r.w.now) {
-		r.w.now = at
-	}
-	if c := r.calls[ev.Attempt]; c != nil && ev.Kind != Tick && ev.Kind != Gone {
-		r.plan(c, ev)
-	}
-	return r.give(ev)
-}
-
-// plan decides what happens to a call after ev.
-func (r *run) plan(c *call, ev Event) {
-	rnd := r.w.r
-	wait := func() time.Time { return r.w.now.Add(time.Duration(rnd.ExpFloat64() * float64(2*time.Second))) }
-	switch ev.Kind {
-	case Refused, Failed, Whole:
-		delete(r.calls, c.attempt)
-	case Left:
-		c.left = true
-		r.sent++
-		switch rnd.IntN(10) {
-		case 0:
-			c.at = r.w.now.Add(time.Hour) // a black hole
-			c.next = Event{Kind: Content, Attempt: c.attempt}
-		case 1, 2, 3:
-			c.at, c.next = wait(), r.failure(c.attempt)
-		default:
-			c.at, c.next = wait(), Event{Kind: Content, Attempt: c.attempt}
-		}
-	case Content:
-		c.content = true
-		c.at, c.next = wait(), Event{Kind: Whole, Attempt: c.attempt}
-		if rnd.IntN(4) == 0 {
-			c.next = r.failure(c.attempt)
-		}
-	}
-}
-
-var failures = []gateway.Kind{gateway.Unavailable, gateway.RetryNow, gateway.RateLimited, gateway.Overloaded, gateway.Timeout,
-	gateway.BadAnswer, gateway.Unsupported, gateway.ContextLength, gateway.ProviderAuth, gateway.ProviderBilling,
-	gateway.Invalid, gateway.ContentFiltered, gateway.Internal}
-
-func (r *run) failure(attempt int) Event {
-	e := &gateway.Error{Kind: failures[r.w.r.IntN(len(failures))], Status: 500, Sent: true}
-	if r.w.r.IntN(2) == 0 {
-		e.RetryAfter = time.Duration(r.w.r.IntN(1000)) * time.Millisecond
-	}
-	if e.Kind == gateway.BadAnswer && r.w.r.IntN(2) == 0 {
-		e.Text = "not what was asked"
-	}
-	return Event{Kind: Failed, Attempt: attempt, Err: e}
-}
-
-var (
-	eventWords  = [...]string{"begin", "tick", "left", "refused", "content", "whole", "failed", "gone", "drain"}
-	actionWords = [...]string{"start", "cancel", "commit", "give-up"}
-)
-
-func kindWord(err *gateway.Error) string {
-	if err == nil {
-		return ""
-	}
-	return " " + err.Kind.String()
-}
-
-func (r *run) give(ev Event) (err error) {
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case onPurpose: // what the router does then: the walk gives its counts back, the rest is the router's
-			fmt.Fprintf(&r.w.trace, "  panic\n")
-			r.w.fuse = 0
-			r.walk.Abort()
-			r.ended, r.won, r.calls, err = 1, 0, map[int]*call{}, nil
-		default:
-			panic(p)
-		}
-	}()
-	fmt.Fprintf(&r.w.trace, "%s %s %d%s\n", r.w.now.Format("05.000"), eventWords[ev.Kind], ev.Attempt, kindWord(ev.Err))
-	for _, a := range r.walk.Step(ev, r.w.now) {
-		fmt.Fprintf(&r.w.trace, "  %s %d %s %s\n", actionWords[a.Kind], a.Attempt, r.w.cands[a.Candidate].Model.Provider, a.Role)
-		if err := r.check(a); err != nil {
 			return err
 		}
 	}
-	if r.w.r.IntN(50) == 0 { // the router did not get to run
-		held := time.Duration(r.w.r.IntN(2000)) * time.Millisecond
-		r.w.now = r.w.now.Add(held)
-		r.walk.Delay(held, r.w.now)
-	}
-	if err := r.consistent(); err != nil {
-		return err
-	}
-	for _, m := range r.w.fleet.TakeSick() {
-		r.walk.MoveAt(m, r.w.now.Add(100*time.Millisecond))
+	if flying, again, tests := w.fleet.bookkeeping(); flying != 0 || again != 0 || tests != 0 {
+		return fmt.Errorf("%d flying, %d retries and %d tests are left over", flying, again, tests)
 	}
 	return nil
 }
 
-// consistent holds the walk against its calls, and the fleet against the walk, which is
-// the only one that is out.
-func (r *run) consistent() error {
+func (w *world) pass(until time.Time) {
+	if until.After(w.now) {
+		w.now = until
+	}
+}
+
+func (w *world) earliest() (first *run, at time.Time, ev Event) {
+	for _, r := range w.runs {
+		if t, e := r.next(); first == nil || t.Before(at) {
+			first, at, ev = r, t, e
+		}
+	}
+	return first, at, ev
+}
+
+// settled takes the requests that have ended out of the world, and sees that nothing is
+// left of them.
+func (w *world) settled() error {
+	kept := w.runs[:0]
+	for _, r := range w.runs {
+		if !r.walk.Done() {
+			kept = append(kept, r)
+			continue
+		}
+		if err := r.afterEnd(); err != nil {
+			return err
+		}
+	}
+	w.runs = kept
+	t := &w.fleet.Times
+	if limit := t.HedgeBurst + t.HedgeShare*float64(w.begun); float64(w.races) > limit {
+		return fmt.Errorf("%d hedges from the bucket in %d requests, at most %v", w.races, w.begun, limit)
+	}
+	return w.consistent()
+}
+
+// consistent holds the fleet's counts against all walks that are out.
+func (w *world) consistent() error {
 	again, tests := 0, 0
-	for i := range r.walk.flying {
-		f := &r.walk.flying[i]
-		if r.calls[f.attempt] == nil {
-			return fmt.Errorf("attempt %d is in the walk and not out", f.attempt)
+	for _, r := range w.runs {
+		a, t, err := r.counts()
+		if err != nil {
+			return err
 		}
-		if f.again {
-			again++
-		}
-		if f.test != 0 {
-			tests++
-		}
+		again, tests = again+a, tests+t
 	}
-	out := len(r.calls)
-	if r.calls[r.won] != nil { // the client's, and no more the walk's
-		out--
-	}
-	if out != len(r.walk.flying) {
-		return fmt.Errorf("%d calls are out, the walk knows %d", out, len(r.walk.flying))
-	}
-	flying := 1
-	if r.walk.Done() {
-		flying = 0
-	}
-	if f, a, p := r.w.fleet.bookkeeping(); f != flying || a != again || p > tests {
-		return fmt.Errorf("the fleet counts %d, %d, %d for %d in flight with %d retries and %d tests", f, a, p, flying, again, tests)
-	}
-	if h := r.w.fleet.hedges; h < 0 || h > r.w.fleet.Times.HedgeBurst {
-		return fmt.Errorf("%v hedges in the bucket", h)
+	if f, a, t := w.fleet.bookkeeping(); f != len(w.runs) || a != again || t > tests {
+		return fmt.Errorf("the fleet counts %d, %d, %d for %d in flight with %d retries and %d tests", f, a, t, len(w.runs), again, tests)
 	}
 	return nil
 }
 
-func (r *run) check(a Action) error {
-	if r.ended > 0 && a.Kind != Cancel {
-		return fmt.Errorf("action %d after the end", a.Kind)
-	}
-	switch a.Kind {
-	case Start:
-		return r.started(a)
-	case Cancel:
-		if r.calls[a.Attempt] == nil {
-			return fmt.Errorf("attempt %d is cancelled but not out", a.Attempt)
-		}
-		delete(r.calls, a.Attempt)
-	case Commit:
-		r.ended++
-		r.won = a.Attempt
-	case GiveUp:
-		r.ended++
-		if a.Err == nil || a.Err.Kind == gateway.Canceled && a.Err.Message != "the client left" {
-			return fmt.Errorf("gives up with %v", a.Err)
-		}
-		if passes(a.Err.Kind) && a.Err.RetryAfter <= 0 {
-			return fmt.Errorf("gives up with %v and does not say when to come back", a.Err)
+// moveSick does what the router does with models that were just demoted.
+func (w *world) moveSick() {
+	for _, sick := range w.fleet.TakeSick() {
+		w.seen[sawSick]++
+		fmt.Fprintf(&w.trace, "  %s is demoted\n", sick.model.Provider)
+		for i, r := range w.runs {
+			r.walk.MoveAt(sick, w.now.Add(time.Duration(i%16)*w.fleet.Times.MoveSpread/16))
 		}
 	}
-	return nil
 }
 
-func (r *run) started(a Action) error {
-	for _, c := range r.calls {
-		if c.cand == a.Candidate {
-			return fmt.Errorf("candidate %d is asked twice at once", a.Candidate)
-		}
+// hold is a time in which the router did not get to run, and which it forgives the providers.
+func (w *world) hold() {
+	held := time.Duration(w.r.IntN(2000)) * time.Millisecond
+	w.now = w.now.Add(held)
+	for _, r := range w.runs {
+		r.walk.Delay(held, w.now)
 	}
-	if r.sent > len(r.w.cands)+1 {
-		return fmt.Errorf("%d attempts left for %d candidates", r.sent, len(r.w.cands))
-	}
-	if len(r.calls) > r.rules.MaxHedges {
-		return fmt.Errorf("%d calls out at once", len(r.calls)+1)
-	}
-	c := &call{attempt: a.Attempt, cand: a.Candidate, role: a.Role, at: r.w.now}
-	c.next = Event{Kind: Left, Attempt: a.Attempt}
-	g := r.w.gates[r.w.cands[a.Candidate].Model]
-	if a.Role == gateway.Hedge && (!r.rules.Hedgeable || r.rules.NoFallback || r.rules.Hedge == "off") {
-		return fmt.Errorf("a race that is forbidden by %+v", r.rules)
-	}
-	if a.Role == gateway.Hedge && (!g.Closed || g.Tight) {
-		return fmt.Errorf("a hedge goes to a gate that is %+v", g)
-	}
-	if g.Shut || r.w.r.IntN(12) == 0 {
-		kinds := []gateway.Kind{gateway.CircuitOpen, gateway.NoCapacity, gateway.RateLimited, gateway.ProviderAuth}
-		e := &gateway.Error{Kind: kinds[r.w.r.IntN(4)], RetryAfter: time.Duration(r.w.r.IntN(5000)) * time.Millisecond}
-		if !a.Queue.IsZero() {
-			c.at, e.Kind, e.Code = a.Queue, gateway.NoCapacity, QueueExpired
-		}
-		c.next = Event{Kind: Refused, Attempt: a.Attempt, Err: e}
-	} else if a.Role == gateway.Hedge {
-		r.hedge++
-	}
-	r.calls[a.Attempt] = c
-	r.order = append(r.order, a.Attempt)
-	return nil
-}
-
-func (r *run) afterEnd() error {
-	if r.ended != 1 {
-		return fmt.Errorf("%d ends", r.ended)
-	}
-	delete(r.calls, r.won)
-	if len(r.calls) != 0 {
-		return fmt.Errorf("%d attempts outlive their request", len(r.calls))
-	}
-	if acts := r.walk.Step(Event{Kind: Content, Attempt: 1}, r.w.now); len(acts) != 0 {
-		return fmt.Errorf("acts after its end")
-	}
-	if r.sent > len(r.w.cands)+1 {
-		return fmt.Errorf("%d attempts left for %d candidates", r.sent, len(r.w.cands))
-	}
-	return nil
 }
