@@ -67,6 +67,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.current(time.Now()).RoundTrip(req)
 }
 
+// silence is how long nothing may come on an HTTP/2 connection before it is asked with a
+// ping whether it lives, and pingAnswer how long it may take to say so. Without them one
+// that a router between has forgotten holds all calls to its provider until the kernel
+// gives up, a quarter of an hour later. Google's frontends close connections that ping
+// every 10 s without data as a nuisance, with all their streams, and allow 30 s.
+const (
+	silence    = 30 * time.Second
+	pingAnswer = 5 * time.Second
+)
+
 // current is the http.Transport of the moment. What an older one still does goes on, and
 // its connections end when they have been idle.
 func (t *transport) current(now time.Time) *http.Transport {
@@ -91,7 +101,8 @@ func (t *transport) make() *http.Transport {
 		DisableCompression:  true,
 		WriteBufferSize:     4 << 10,
 		ReadBufferSize:      4 << 10,
-		HTTP2:               &http.HTTP2Config{MaxReceiveBufferPerStream: receiveBuffer},
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: receiveBuffer,
+			SendPingTimeout: silence, PingTimeout: pingAnswer},
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	neturl "net/url"
 	"sync"
 	"sync/atomic"
@@ -81,37 +80,7 @@ func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL
 		resp, err = t.direct.send(ctx, u, headers, body, hooks{ready: call.OnReady, began: func() { began.Store(true) }, sent: call.OnSent})
 		return resp, began.Load(), err
 	}
-	ready := onceOnly(call.OnReady)
-	var once sync.Once
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { began.Store(true) },
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if info.Err == nil && call.OnSent != nil {
-				once.Do(call.OnSent)
-			}
-		},
-	})
-	// Present but empty: net/http takes the request as safe to send again on a dead
-	// keep-alive connection, and puts nothing on the wire.
-	headers["Idempotency-Key"] = nil
-	req, err := http.NewRequestWithContext(traced, http.MethodPost, u.String(), nil)
-	if err != nil {
-		return nil, false, err
-	}
-	req.Header = headers
-	if req.ContentLength = int64(body.size()); req.ContentLength == 0 {
-		resp, err = client.Do(req)
-		return resp, began.Load(), err
-	}
-	req.GetBody = func() (io.ReadCloser, error) {
-		if ready == nil {
-			return body.reader(), nil
-		}
-		return &readyBody{body.reader(), ready}, nil
-	}
-	req.Body, _ = req.GetBody()
-	resp, err = client.Do(req)
-	return resp, began.Load(), err
+	return c.through(ctx, client, call, u, headers, body)
 }
 
 // readyBody asks before the first byte of it is written: a body that may not be sent ends
@@ -136,6 +105,14 @@ func onceOnly(f func() error) func() error {
 		return nil
 	}
 	return sync.OnceValue(f)
+}
+
+// onlyOnce is onceOnly for what cannot fail.
+func onlyOnce(f func()) func() {
+	if f == nil {
+		return func() {}
+	}
+	return sync.OnceFunc(f)
 }
 
 var jsonType = []string{"application/json"}
