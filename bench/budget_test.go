@@ -7,8 +7,9 @@ import (
 	"gateway/internal/fakeupstream"
 )
 
-// Six rounds of the whole proof: budgets of a dollar, of runs, a key and a team, are spent to its end by a hundred
-// callers of the real program, and the providers' bill is not over them.
+// Six rounds of the whole proof: budgets of a dollar, of runs, a key and a team, are spent
+// to their end by a hundred callers of the real program, and the providers' bill is not
+// over them.
 func TestBudgetIsNeverOverspent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out with -short: builds and runs the gateway")

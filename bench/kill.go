@@ -24,6 +24,17 @@ type killTest struct {
 	rig          rig
 }
 
+// The prices of the provider in picodollars per token, and the budget that all clients
+// share: it is never at its end, but all that it holds must outlive the kills. No answer
+// has more than 40 tokens.
+const (
+	killInput, killOutput = 1_000_000, 4_000_000
+	killMax               = 64
+	killRun               = "kill"
+	killLimit             = 1_000_000_000_000
+	killHold              = (1000*killInput + killMax*killOutput) / 10_000 // more than a call can be held for: its body has some 600 bytes
+)
+
 func newKill() *cobra.Command {
 	k := killTest{}
 	cmd := &cobra.Command{
@@ -31,8 +42,8 @@ func newKill() *cobra.Command {
 		Short: "Kill the gateway with SIGKILL under load, again and again, and audit its books",
 		Long: "Each cycle starts the real program on the same data, puts load on it and kills it at a random\n" +
 			"moment. In the torn cycles the end of the last file of the journal is then cut off, as a power\n" +
-			"loss may do. At the end the books are compared with what clients were told and with the\n" +
-			"provider's own bill.",
+			"loss may do. At the end the books, and what stands on the budget that all clients share, are\n" +
+			"compared with what clients were told and with the provider's own bill.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -77,7 +88,7 @@ func (k *killTest) run(ctx context.Context, out io.Writer) (err error) {
 // part runs cycles on one folder of books with one provider, and audits them.
 func (k *killTest) part(ctx context.Context, name string, cycles int, torn bool) (*audit, error) {
 	v, err := newVendor(fakeupstream.Config{First: fakeupstream.Delay{Median: 100 * time.Millisecond, Sigma: 0.5}, Gap: 10 * time.Millisecond, Plain: true},
-		1_000_000, 4_000_000)
+		killInput, killOutput)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (t *told) load(ctx context.Context, base string, callers, cycle int) {
 
 // ask makes one call; false when the gateway is gone.
 func (t *told) ask(ctx context.Context, client *http.Client, base, id string, stream bool) bool {
-	body := fmt.Appendf(nil, `{"model":"auto","stream":%v,"messages":[{"role":"user","content":"[[id:%s]] %s"}]}`, stream, id, prompt(400))
+	body := fmt.Appendf(nil, `{"model":"auto","max_tokens":%d,"stream":%v,"messages":[{"role":"user","content":"[[id:%s]] %s"}]}`, killMax, stream, id, prompt(400))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/chat/completions", bytes.NewReader(body))
 	if err != nil {
 		return false
@@ -47,6 +47,8 @@ func (t *told) ask(ctx context.Context, client *http.Client, base, id string, st
 	req.Header.Set("Authorization", "Bearer "+benchKey)
 	req.Header.Set("X-Gateway-Tags", "id="+id)
 	req.Header.Set("X-Gateway-Hedge", "off")
+	req.Header.Set("X-Gateway-Run", killRun)
+	req.Header.Set("X-Gateway-Run-Max-Cost-Microcents", fmt.Sprint(killLimit))
 	t.mu.Lock()
 	t.sent++
 	t.mu.Unlock()
