@@ -7,10 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,14 +66,21 @@ func (l *ledgerTest) run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := l.read(ctx, out, r, gateway); err != nil {
+	missed, err := l.read(ctx, out, r, gateway)
+	if err != nil {
 		return err
 	}
 	if err := l.beside(ctx, out, gateway); err != nil {
 		return err
 	}
 	r.stop()
-	return l.settles(ctx, out, folder)
+	if err := l.settles(ctx, out, folder); err != nil {
+		return err
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d reports that are promised within %s at p99 miss it", missed, aim)
+	}
+	return nil
 }
 
 // span of time that the rows lie in, and between how many of each thing they are divided.
@@ -147,60 +151,6 @@ type timed []time.Duration
 func (t timed) at(q float64) time.Duration {
 	slices.Sort(t)
 	return t[min(len(t)-1, int(q*float64(len(t))))].Round(10 * time.Microsecond)
-}
-
-// aim is what every report should be read within, at p99.
-const aim = 50 * time.Millisecond
-
-// reports are those that are timed: of one key over HTTP, and of everybody as commands.
-func reports(now time.Time) (queries []string, commands [][]string) {
-	edges := now.AddDate(0, 0, -37).Format(time.DateOnly) // the end of a month, a whole one perhaps, and part of this
-	queries = []string{"", "?by=provider,model", "?by=day&last=30d", "?by=hour&last=48h", "?by=model&from=" + edges, "?by=tag", "?by=tag&last=30d", "?by=run&last=7d", "?by=run"}
-	for _, line := range []string{"", "--by key", "--by team", "--by tag", "--by run", "--by day --last 30d", "--by key --last 30d", "--by key,model", "--by key,model --from " + edges,
-		"--by key,model --last 30d", "--by key,day --last 30d", "--by model --team team_3 --last 30d", "--by key --tag env=prod --last 30d", "--by hour --key key_07 --last 7d"} {
-		commands = append(commands, strings.Fields(line))
-	}
-	return queries, commands
-}
-
-// read times reports: over HTTP, and as the command does.
-func (l *ledgerTest) read(ctx context.Context, out io.Writer, r *rig, p *process) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer t.Flush()
-	fmt.Fprintf(t, "REPORT\tp50\tp99\tworst\tp99 within %s\n", aim)
-	missed := 0
-	line := func(what string, took timed) {
-		verdict := "yes"
-		if took.at(0.99) > aim {
-			verdict = "NO"
-			missed++
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", what, took.at(0.5), took.at(0.99), took.at(1), verdict)
-	}
-	queries, commands := reports(time.Now())
-	for _, query := range queries {
-		took, err := times(l.reads, func() error { return get(ctx, p.base+"/v1/spend"+query) })
-		if err != nil {
-			return err
-		}
-		line("GET /v1/spend"+query, took)
-	}
-	for _, args := range commands {
-		args = append([]string{"ledger", "summary", "--data-dir", l.dir}, args...)
-		took, err := times(l.reads, func() error { return exec.CommandContext(ctx, r.binary, args...).Run() })
-		if err != nil {
-			return err
-		}
-		line(fmt.Sprintf("ledger summary %s (a process each)", strings.Join(args[4:], " ")), took)
-	}
-	took, err := times(l.reads, func() error { return exec.CommandContext(ctx, r.binary, "version").Run() })
-	if err != nil {
-		return err
-	}
-	late := missed
-	line("(llm-gateway version, for comparison)", took)
-	_, err = fmt.Fprintf(t, "%d of %d reports miss %s at p99\n", late, len(queries)+len(commands), aim)
-	return err
 }
 
 func times(n int, do func() error) (timed, error) {
