@@ -37,7 +37,7 @@ func messageJSON(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	for i := range ch.ToolCalls {
 		t := &ch.ToolCalls[i]
 		b = append(b, `,{"type":"tool_use","id":`...)
-		b = appendString(b, t.ID)
+		b = appendString(b, messagesID(t.ID))
 		b = append(b, `,"name":`...)
 		b = appendString(b, t.Name)
 		b = append(b, `,"input":`...)

@@ -39,7 +39,7 @@ func (w *messageWriter) enter(b []byte, block messageBlock) []byte {
 		b = append(b, `{"type":"thinking","thinking":"","signature":""}`...)
 	case toolBlock:
 		b = append(b, `{"type":"tool_use","id":`...)
-		b = appendString(b, block.call.ID)
+		b = appendString(b, messagesID(block.call.ID))
 		b = append(b, `,"name":`...)
 		b = appendString(b, block.call.Name)
 		b = append(b, `,"input":{}}`...)

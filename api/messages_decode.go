@@ -154,7 +154,7 @@ func (d *messagesDecoder) user(content gjson.Result, i int) *gateway.Error {
 }
 
 func toolResultOf(b gjson.Result, i int) (gateway.Message, *gateway.Error) {
-	m := gateway.Message{Speaker: gateway.ToolSays, ToolCallID: b.Get("tool_use_id").Str, IsError: b.Get("is_error").Bool()}
+	m := gateway.Message{Speaker: gateway.ToolSays, ToolCallID: ownID(b.Get("tool_use_id").Str), IsError: b.Get("is_error").Bool()}
 	var err *gateway.Error
 	if content := b.Get("content"); content.Exists() && content.Type != gjson.Null {
 		eachBlock(content, func(inner gjson.Result) {
@@ -278,7 +278,7 @@ func (d *messagesDecoder) assistant(content gjson.Result, i int) *gateway.Error 
 				m.Thinking = append(m.Thinking, t)
 			}
 		case kind == "tool_use":
-			id := b.Get("id").Str
+			id := ownID(b.Get("id").Str)
 			m.ToolCalls = append(m.ToolCalls, gateway.ToolCall{ID: id, Name: b.Get("name").Str, Arguments: b.Get("input").Raw, Signature: signatures[id]})
 		case err == nil:
 			err = only("messages", "messages.%d has a content block of type %q, which only providers of kind anthropic take.", i, clip(kind))

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"context"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+var idOfMessages = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+
+func FuzzMessagesID(f *testing.F) {
+	for _, id := range []string{"functions.read_file:0", "toolu_01-A", "gw1_", "gw1_a-", "gw1_a-zz", "gw1_a-2e", "日本", "\xff", "a b"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		got := messagesID(id)
+		if ownID(got) != id {
+			t.Errorf("%q became %q, which is %q", id, got, ownID(got))
+		}
+		if id != "" && !idOfMessages.MatchString(got) {
+			t.Errorf("%q became %q", id, got)
+		}
+		if idOfMessages.MatchString(id) && !strings.HasPrefix(id, escapedID) && got != id {
+			t.Errorf("%q fits and became %q", id, got)
+		}
+		ownID(id) // of anything
+	})
+}
+
+// A client of Anthropic's format gets ids that Anthropic takes; whoever made the call
+// gets its own back.
+func TestMessagesClientsGetIDsThatFit(t *testing.T) {
+	const id = "functions.read_file:0"
+	chunks := []gateway.Chunk{{Tools: []gateway.ToolDelta{{ID: id, Name: "read_file", Arguments: "{}"}}}, {Finish: gateway.FinishToolCalls}}
+	var asked *gateway.Request
+	srv := serve(t, func(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
+		asked = req
+		return answers(chunks, io.EOF)(ctx, req)
+	}, nil)
+	head := `{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"read"}`
+	_, whole := post(t, srv, "/v1/messages", head+`]}`)
+	got := gjson.Get(whole, "content.0.id").Str
+	_, stream := post(t, srv, "/v1/messages", head+`],"stream":true}`)
+	if !idOfMessages.MatchString(got) || !strings.Contains(stream, `"id":"`+got+`"`) || strings.Contains(stream, id) {
+		t.Errorf("the id is %q; the stream is\n%s", got, stream)
+	}
+	post(t, srv, "/v1/messages", head+`,{"role":"assistant","content":[{"type":"tool_use","id":"`+got+`","name":"read_file","input":{}}]},`+
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"`+got+`","content":"text"}]}]}`)
+	chat, err := asked.Chat()
+	if err != nil || len(chat.Messages) != 3 || chat.Messages[1].ToolCalls[0].ID != id || chat.Messages[2].ToolCallID != id {
+		t.Fatalf("%v: %+v", err, chat)
+	}
+	if calls := asked.Loop.Calls; len(calls) != 1 || calls[0] != id {
+		t.Errorf("the loop goes on with %q", calls)
+	}
+}
