@@ -54,7 +54,7 @@ func (s *System) makerOf(req *gateway.Request, now time.Time) maker {
 		told.kind = kind
 	}
 	for i := len(req.Loop.Calls) - 1; i >= 0; i-- {
-		h, ok := s.loops.find(callOf(req.Key, req.Loop.Calls[i]), now)
+		h, ok := s.loops.find(callOf(req, req.Loop.Calls[i]), now)
 		if ok && (told == (maker{}) || told.fits(h.model)) {
 			return maker{kind: h.model.Kind, model: h.model.Name, provider: h.model.Provider}
 		}
@@ -62,8 +62,11 @@ func (s *System) makerOf(req *gateway.Request, now time.Time) maker {
 	return told
 }
 
-// callOf names a tool call among the conversations of a key.
-func callOf(key, id string) conversation { return conversation{key: key, session: "call " + id} }
+// callOf names a tool call. Some providers count calls from 0 in each conversation, so
+// that its id says nothing without what the conversation begins with.
+func callOf(req *gateway.Request, id string) conversation {
+	return conversation{key: req.Key, session: "call " + id, prefix: req.Prefix}
+}
 
 // keepLoop remembers who made the calls of an answer that came with state.
 func (s *System) keepLoop(req *gateway.Request, m *gateway.Model, t *tally, now time.Time) {
@@ -71,7 +74,7 @@ func (s *System) keepLoop(req *gateway.Request, m *gateway.Model, t *tally, now 
 		return
 	}
 	for _, id := range t.calls {
-		s.loops.keep(callOf(req.Key, id), held{model: m, at: now})
+		s.loops.keep(callOf(req, id), held{model: m, at: now})
 	}
 }
 

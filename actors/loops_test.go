@@ -67,6 +67,11 @@ func TestLoopStaysWithTheMakerOfItsState(t *testing.T) {
 				if got, err := s.Route(t.Context(), other); err != nil || got.Provider != "a" {
 					t.Errorf("another client's call of the same id: %+v, %v", got, err)
 				}
+				other = ask("r4b", false)
+				other.Prefix, other.Loop.Calls = 7, []string{"call-b"}
+				if got, err := s.Route(t.Context(), other); err != nil || got.Provider != "a" || got.Receipt()[0].Downgrade != "a tool was left out; no effort" {
+					t.Errorf("another conversation's call of the same id: %+v, %v", got, err)
+				}
 				time.Sleep(loopLife)
 				if got := step("r5"); loop.Model == "" && got.Provider != "a" {
 					t.Errorf("a forgotten loop went to %s", got.Provider)

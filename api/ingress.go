@@ -226,8 +226,8 @@ func scanMessages(messages gjson.Result, req *gateway.Request) (err *gateway.Err
 		var role string
 		role, err = scanMessage(m, req, &usual)
 		req.Messages++
-		if req.Prefix == 0 {
-			prefix.WriteString(m)
+		if req.Prefix == 0 && err == nil {
+			hashSaid(&prefix, m)
 			if role == "user" { // system messages and the first question: the part that stays
 				req.Prefix = prefix.Sum64()
 			}

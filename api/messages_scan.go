@@ -242,7 +242,10 @@ func (s *messagesScan) conversation() *gateway.Error {
 	var err *gateway.Error
 	messages.ForEach(func(_, m gjson.Result) bool {
 		if err = s.turn(m); err == nil && s.req.Prefix == 0 && m.Get("role").Str == "user" {
-			eachBlock(m.Get("content"), func(b gjson.Result) { prefix.WriteString(blockText(b)) })
+			eachBlock(m.Get("content"), func(b gjson.Result) {
+				prefix.WriteString(blockText(b))
+				prefix.WriteString(b.Get("source").Raw) // of an image or document
+			})
 			s.req.Prefix = prefix.Sum64()
 		}
 		s.req.Messages++

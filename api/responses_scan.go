@@ -126,8 +126,8 @@ func (s *responsesScan) input() *gateway.Error {
 	v.ForEach(func(_, item gjson.Result) bool {
 		err = s.item(item)
 		s.req.Messages++
-		if s.req.Prefix == 0 {
-			prefix.WriteString(item.Raw)
+		if s.req.Prefix == 0 && err == nil {
+			hashSaid(&prefix, item.Raw)
 			if item.Get("role").Str == "user" { // as with messages: the part that stays
 				s.req.Prefix = prefix.Sum64()
 			}

@@ -292,7 +292,7 @@ func TestHistoryKeepsTheRulesOfMessages(t *testing.T) {
 
 func TestThinkingGoesBackToItsModelOnly(t *testing.T) {
 	state := NewState(8, time.Minute)
-	state.Put("k", "c1", Kept{Maker: anthropicKind, Model: "claude-opus-5", Thinking: []gateway.Thinking{{Text: "kept", Signature: "s"}}})
+	state.Put(&gateway.Request{Key: "k"}, "c1", Kept{Maker: anthropicKind, Model: "claude-opus-5", Thinking: []gateway.Thinking{{Text: "kept", Signature: "s"}}})
 	turn := func(th ...gateway.Thinking) []gateway.Message {
 		return []gateway.Message{said("q")[0], {Speaker: gateway.Assistant, Thinking: th, ToolCalls: []gateway.ToolCall{{ID: "c1", Name: "f"}}},
 			{Speaker: gateway.ToolSays, ToolCallID: "c1"}}

@@ -166,7 +166,7 @@ func (s *messagesStream) remember() {
 		return
 	}
 	for _, id := range s.calls {
-		s.a.State.Put(s.call.Request.Key, id, Kept{Maker: anthropicKind, Model: s.call.Model.Name, Thinking: s.thinking})
+		s.a.State.Put(s.call.Request, id, Kept{Maker: anthropicKind, Model: s.call.Model.Name, Thinking: s.thinking})
 	}
 }
 

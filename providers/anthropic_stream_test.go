@@ -119,12 +119,15 @@ func TestThinkingBeforeCallsIsRemembered(t *testing.T) {
 	if _, err := gateway.Collect(s); err != nil {
 		t.Fatal(err)
 	}
-	kept, ok := state.Get("k", "toolu_1")
+	kept, ok := state.Get(&gateway.Request{Key: "k"}, "toolu_1")
 	if !ok || kept.Maker != "anthropic" || kept.Model != "m" || len(kept.Thinking) != 1 || kept.Thinking[0].Signature != "U2ln" || kept.Thinking[0].Text != "hm" {
 		t.Errorf("%+v %v", kept, ok)
 	}
-	if _, ok := state.Get("other", "toolu_1"); ok {
+	if _, ok := state.Get(&gateway.Request{Key: "other"}, "toolu_1"); ok {
 		t.Error("another client reads it")
+	}
+	if _, ok := state.Get(&gateway.Request{Key: "k", Prefix: 7}, "toolu_1"); ok {
+		t.Error("another conversation reads it")
 	}
 }
 

@@ -159,7 +159,7 @@ func (e *messagesEdit) thinkingOf(m *gateway.Message) []gateway.Thinking {
 		return own
 	}
 	for _, t := range m.ToolCalls {
-		kept, ok := e.settings.State.Get(e.call.Request.Key, t.ID)
+		kept, ok := e.settings.State.Get(e.call.Request, t.ID)
 		if ok && kept.Maker == anthropicKind && kept.Model == e.call.Model.Name && len(kept.Thinking) > 0 {
 			return kept.Thinking
 		}

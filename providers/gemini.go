@@ -255,7 +255,7 @@ func (s *geminiStream) part(c *gateway.Chunk, part gjson.Result) {
 		}
 		s.calls++
 		if signature != "" {
-			s.a.State.Put(s.call.Request.Key, d.ID, Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: signature})
+			s.a.State.Put(s.call.Request, d.ID, Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: signature})
 		}
 		c.Tools = append(c.Tools, d)
 		return
@@ -300,7 +300,7 @@ func (s *geminiStream) finish(c gateway.Chunk, reason string) *gateway.Error {
 	}
 	s.ended = true
 	if s.signs != "" && s.calls == 0 { // the formats of some clients have no place for it
-		s.a.State.Put(s.call.Request.Key, textKey(s.call.Request, string(s.text)), Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: s.signs})
+		s.a.State.Put(s.call.Request, textKey(string(s.text)), Kept{Maker: geminiKind, Model: s.call.Model.Name, Signature: s.signs})
 	}
 	s.queue = append(s.queue, c)
 	return nil

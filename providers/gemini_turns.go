@@ -170,7 +170,7 @@ func (t *geminiTurns) signature(c gateway.ToolCall, first bool) string {
 	if !t.model.signatures {
 		return ""
 	}
-	kept, _ := t.a.State.Get(t.call.Request.Key, c.ID)
+	kept, _ := t.a.State.Get(t.call.Request, c.ID)
 	switch {
 	case t.sentinel && first:
 		return unsigned
@@ -196,7 +196,7 @@ func (t *geminiTurns) textSignature(m *gateway.Message) string {
 			return `,"thoughtSignature":` + quoted(th.Signature)
 		}
 	}
-	kept, _ := t.a.State.Get(t.call.Request.Key, textKey(t.call.Request, joined(m.Parts)))
+	kept, _ := t.a.State.Get(t.call.Request, textKey(joined(m.Parts)))
 	if kept.Maker == geminiKind && kept.Model == t.call.Model.Name {
 		return `,"thoughtSignature":` + quoted(kept.Signature)
 	}

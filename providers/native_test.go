@@ -85,7 +85,7 @@ func TestGeminiSignatureIsKeptByToolCall(t *testing.T) {
 	if err != nil || c.Choices[0].ToolCalls[0].Signature == "" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if kept, ok := s.a.State.Get("", "fc_1"); !ok || kept.Signature != c.Choices[0].ToolCalls[0].Signature {
+	if kept, ok := s.a.State.Get(&gateway.Request{}, "fc_1"); !ok || kept.Signature != c.Choices[0].ToolCalls[0].Signature {
 		t.Errorf("kept %+v", kept)
 	}
 }

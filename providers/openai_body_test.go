@@ -148,7 +148,7 @@ func TestHistoryOfOthersIsStripped(t *testing.T) {
 func TestDroppedReasoningIsRecalled(t *testing.T) {
 	raw := []byte(`{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c1","function":{"name":"f","arguments":"{}"}}]},{"role":"assistant","content":"x"}]}`)
 	state := NewState(8, time.Minute)
-	state.Put("k", "c1", Kept{Maker: openAIKind, Model: "m", Reasoning: "why", HasReasoning: true})
+	state.Put(&gateway.Request{Key: "k"}, "c1", Kept{Maker: openAIKind, Model: "m", Reasoning: "why", HasReasoning: true})
 	for key, want := range map[string]string{"k": "why", "other": ""} {
 		got := editBody(t, Quirks{ReasoningBack: true}, gateway.Model{Name: "m"}, raw, func(c *gateway.Call, s *Settings) {
 			s.State, c.Request.Key = state, key

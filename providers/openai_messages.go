@@ -125,7 +125,7 @@ func (e *edit) message(m gjson.Result, names, ids map[string]string) string {
 func (e *edit) recall(m gjson.Result) string {
 	text := ""
 	m.Get("tool_calls").ForEach(func(_, call gjson.Result) bool {
-		kept, ok := e.settings.State.Get(e.call.Request.Key, call.Get("id").Str)
+		kept, ok := e.settings.State.Get(e.call.Request, call.Get("id").Str)
 		if ok && kept.HasReasoning && kept.Maker == e.settings.Kind && kept.Model == e.call.Model.Name {
 			text = kept.Reasoning
 			return false
@@ -220,7 +220,7 @@ func (e *edit) toolCalls(list gjson.Result, names, ids map[string]string) string
 			return true
 		})
 		if e.ownsExtra() && !call.Get("extra_content").Exists() {
-			if kept, ok := e.settings.State.Get(e.call.Request.Key, id); ok && kept.Signature != "" {
+			if kept, ok := e.settings.State.Get(e.call.Request, id); ok && kept.Signature != "" {
 				w.put("extra_content", `{"google":{"thought_signature":`+quoted(kept.Signature)+`}}`)
 			}
 		}

@@ -329,7 +329,7 @@ func finishOf(native string) (gateway.Finish, bool) {
 func (s *openAIStream) remember(c *openAIChoice) {
 	for _, call := range c.calls {
 		if c.reasoned || call.signature != "" {
-			s.a.State.Put(s.call.Request.Key, call.id, Kept{Maker: s.a.Kind, Model: s.call.Model.Name,
+			s.a.State.Put(s.call.Request, call.id, Kept{Maker: s.a.Kind, Model: s.call.Model.Name,
 				Signature: call.signature, Reasoning: c.reasoning.String(), HasReasoning: c.reasoned})
 		}
 	}

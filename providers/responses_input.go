@@ -145,7 +145,7 @@ func (e *responsesEdit) thinkingOf(m *gateway.Message) []gateway.Thinking {
 		return own
 	}
 	for i := range m.ToolCalls {
-		kept, ok := e.settings.State.Get(e.call.Request.Key, m.ToolCalls[i].ID)
+		kept, ok := e.settings.State.Get(e.call.Request, m.ToolCalls[i].ID)
 		if ok && kept.Maker == openAIMaker && kept.Model == e.call.Model.Name && len(kept.Thinking) > 0 {
 			return kept.Thinking
 		}

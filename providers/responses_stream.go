@@ -162,7 +162,7 @@ func (s *responsesStream) remember() {
 		return
 	}
 	for _, id := range s.calls {
-		s.a.State.Put(s.call.Request.Key, id, Kept{Maker: openAIMaker, Model: s.call.Model.Name, Thinking: s.thinking})
+		s.a.State.Put(s.call.Request, id, Kept{Maker: openAIMaker, Model: s.call.Model.Name, Thinking: s.thinking})
 	}
 }
 

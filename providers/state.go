@@ -2,7 +2,6 @@ package providers
 
 import (
 	"crypto/sha256"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
@@ -19,8 +18,17 @@ type State struct {
 	kept *expirable.LRU[stateKey, Kept]
 }
 
-// stateKey carries the client's key so that no client reads another's state.
-type stateKey struct{ client, toolCall string }
+// stateKey carries the client's key so that no client reads another's state, and what the
+// conversation begins with: some providers count calls from 0 in each conversation.
+type stateKey struct {
+	client   string
+	prefix   uint64
+	toolCall string
+}
+
+func stateKeyOf(req *gateway.Request, toolCall string) stateKey {
+	return stateKey{req.Key, req.Prefix, toolCall}
+}
 
 // Kept is the state of the assistant turn that made a tool call.
 type Kept struct {
@@ -32,11 +40,10 @@ type Kept struct {
 	HasReasoning bool
 }
 
-// textKey names an answer without tool calls: what comes back of it is its text, in a
-// conversation that begins as the one did that it was given in.
-func textKey(req *gateway.Request, text string) string {
+// textKey names an answer without tool calls: what comes back of it is its text.
+func textKey(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return "text:" + strconv.FormatUint(req.Prefix, 36) + ":" + string(sum[:])
+	return "text:" + string(sum[:])
 }
 
 // NewState makes a State for at most size tool calls, each kept for ttl.
@@ -44,17 +51,17 @@ func NewState(size int, ttl time.Duration) *State {
 	return &State{kept: expirable.NewLRU[stateKey, Kept](size, nil, ttl)}
 }
 
-// Put remembers k for a tool call of a client's key.
-func (s *State) Put(client, toolCall string, k Kept) {
+// Put remembers k for a tool call in the conversation of req.
+func (s *State) Put(req *gateway.Request, toolCall string, k Kept) {
 	if s != nil && toolCall != "" {
-		s.kept.Add(stateKey{client, toolCall}, k)
+		s.kept.Add(stateKeyOf(req, toolCall), k)
 	}
 }
 
-// Get returns what was remembered for a tool call of this client's key.
-func (s *State) Get(client, toolCall string) (Kept, bool) {
+// Get returns what was remembered for a tool call in the conversation of req.
+func (s *State) Get(req *gateway.Request, toolCall string) (Kept, bool) {
 	if s == nil || toolCall == "" {
 		return Kept{}, false
 	}
-	return s.kept.Get(stateKey{client, toolCall})
+	return s.kept.Get(stateKeyOf(req, toolCall))
 }
