@@ -137,7 +137,7 @@ func (a *attempt) unsure(t *tally, e *gateway.Entry) gateway.Microcents {
 		b.prompt = n
 	}
 	output := b.answer * b.choices
-	if a.model.Bills == gateway.BillsSeen && !a.plain() && a.sys.habits.plain(a.model) {
+	if a.model.Bills == gateway.BillsSeen && !a.plain() && !a.thinksUnseen() && a.sys.habits.plain(a.model) {
 		output = min(output, t.bytes+underWay*b.choices)
 	}
 	return max(0, min(b.costOf(output), a.hold.Amount)-e.Cost)

@@ -75,7 +75,7 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first, Rate: a.rateInfo(),
 		}})
 		if entry.Source == gateway.UsageReported && err == nil {
-			a.sys.habits.saw(a.model, &entry, t.bytes, a.job.rules.PromptTokens)
+			a.sys.habits.saw(a.model, &entry, t, a.job.rules.PromptTokens)
 		}
 		if a.hold.Amount > 0 && entry.Cost > a.hold.Amount {
 			a.sys.habits.exceeded(a.model, entry.Cost, a.hold.Amount)
@@ -170,6 +170,8 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 		u.Output = max(u.Output, a.sys.yards.textOf(a.model, &t.text))
 		if err != nil && a.billsUnseen() {
 			u.Output = max(u.Output, a.wholeAnswer())
+		} else if err != nil && a.model.Bills == gateway.BillsSeen && a.thinksUnseen() {
+			u.Output = max(u.Output, a.madeUnseen())
 		}
 	}
 	u.Reported = false
@@ -182,6 +184,20 @@ func (a *attempt) promptEstimate() int { return a.sys.yards.promptOf(a.model, a.
 // nothing is seen until it is whole.
 func (a *attempt) billsUnseen() bool {
 	return a.model.Bills == gateway.BillsInFull || a.plain() && a.model.Bills == gateway.BillsSeen
+}
+
+// thinksUnseen: what reached us is not all that the model made.
+func (a *attempt) thinksUnseen() bool {
+	return a.sys.habits.hidden(a.model) || mayHide(a.model) && asksToThink(a.job.req)
+}
+
+// madeUnseen is what a model that thinks unseen is expected to have made until now.
+func (a *attempt) madeUnseen() int {
+	made := a.sys.habits.made(a.model, time.Since(a.begun))
+	if most := a.mostTokens(); most > 0 {
+		return min(made, most*max(1, a.bound.choices))
+	}
+	return made
 }
 
 // wholeAnswer is what a provider that goes on generating is expected to bill.

@@ -20,7 +20,7 @@ type habit struct {
 	prompt  int64 // reported tokens of a prompt per estimated one, in thousandths
 	first   time.Duration
 	takes   time.Duration
-	hidden  bool // an answer had more tokens than bytes: it thinks unseen
+	hidden  bool // an answer had more tokens than what was shown of it can have: it thinks unseen
 	wide    int64
 }
 
@@ -44,7 +44,7 @@ const expectedAnswer = 400
 
 // saw learns from an answer whose bill is exact. estimate is what its prompt had been
 // thought to be.
-func (h *habits) saw(m *gateway.Model, e *gateway.Entry, bytes, estimate int) {
+func (h *habits) saw(m *gateway.Model, e *gateway.Entry, t *tally, estimate int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x := h.get(m)
@@ -57,15 +57,65 @@ func (h *habits) saw(m *gateway.Model, e *gateway.Entry, bytes, estimate int) {
 		ratio := min(5000, 1000*int64(e.Usage.Prompt())/int64(estimate))
 		x.prompt += (ratio - x.prompt) / n
 	}
-	x.hidden = x.hidden || e.Usage.Output > bytes
+	x.hidden = x.hidden || t.hides(&e.Usage)
+}
+
+// A token of shown text has two bytes at least, in the mean of more than a few: text comes
+// to four, languages of other scripts and code to some three. Who shows fewer for what it
+// bills keeps something back, or tells a summary of it.
+const (
+	leastShown = 2
+	unshown    = 32 // tokens of any answer that are no text: the frames of calls and turns
+)
+
+// hides says whether an answer was billed for more than was shown of it.
+func (t *tally) hides(u *gateway.Usage) bool {
+	return u.Reasoning > 0 && t.thought < leastShown*u.Reasoning || leastShown*(u.Output-unshown) > t.bytes
 }
 
 // plain says that the model is known to show everything that it bills.
 func (h *habits) plain(m *gateway.Model) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	x := h.get(m)
-	return x.answers > 0 && !x.hidden
+	x, enough := h.get(m), 1
+	if mayHide(m) { // and may think about some questions only
+		enough = plainAfter
+	}
+	return x.answers >= enough && !x.hidden
+}
+
+// hidden says that the model is known to bill more than it shows.
+func (h *habits) hidden(m *gateway.Model) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.get(m).hidden
+}
+
+const plainAfter = 8
+
+// mayHide says whether a model that thinks would show nothing of it, or a summary: all of
+// OpenAI, Anthropic and Google do.
+func mayHide(m *gateway.Model) bool {
+	switch m.Kind {
+	case "anthropic", "gemini", "openai_responses":
+		return true
+	}
+	return m.Provider == "openai"
+}
+
+// asksToThink says whether a request wants reasoning, in any format's words.
+func asksToThink(req *gateway.Request) bool {
+	for i := range req.Top {
+		switch req.Top[i].Name {
+		case "reasoning", "thinking", "enable_thinking", "thinking_budget", "chat_template_kwargs", "extra_body":
+			return true
+		}
+	}
+	if req.DeepEffort || req.Decode == nil {
+		return req.DeepEffort
+	}
+	chat, err := req.Chat()
+	return err != nil || chat.Thoughts || chat.Effort != "" && chat.Effort != "none"
 }
 
 // typical are the tokens of an answer, and the times to its first content and its end.
@@ -74,6 +124,13 @@ func (h *habits) typical(m *gateway.Model) (output int, first, takes time.Durati
 	defer h.mu.Unlock()
 	x := h.get(m)
 	return int(x.output / 1000), x.first, x.takes
+}
+
+// made is how many tokens of an answer the model has made after a time, going by how fast
+// the others came.
+func (h *habits) made(m *gateway.Model, after time.Duration) int {
+	output, _, takes := h.typical(m)
+	return int(float64(output) * after.Seconds() / max(takes.Seconds(), 0.001))
 }
 
 // promptOf corrects an estimate of a prompt by what earlier ones turned out to be.

@@ -39,14 +39,15 @@ type live struct {
 
 // tally is what the ledger needs to know of an answer.
 type tally struct {
-	usage  gateway.Usage
-	text   gateway.TokenCount // of text, reasoning and tool calls seen
-	bytes  int                // of the same
-	finish string
-	calls  []string // ids of tool calls
-	signed bool     // came with state that only its maker can read
-	mused  bool     // came with reasoning, which some models must be given back
-	billed bool     // usage came after the reason of the end: it is that of the whole answer
+	usage   gateway.Usage
+	text    gateway.TokenCount // of text, reasoning and tool calls seen
+	bytes   int                // of the same
+	thought int                // bytes of reasoning among them
+	finish  string
+	calls   []string // ids of tool calls
+	signed  bool     // came with state that only its maker can read
+	mused   bool     // came with reasoning, which some models must be given back
+	billed  bool     // usage came after the reason of the end: it is that of the whole answer
 }
 
 func (t *tally) add(c *gateway.Chunk) {
@@ -54,6 +55,7 @@ func (t *tally) add(c *gateway.Chunk) {
 	t.text.Add(c.Text)
 	t.text.Add(c.Refusal)
 	t.bytes += len(c.Reasoning) + len(c.Text) + len(c.Refusal)
+	t.thought += len(c.Reasoning)
 	t.signed = t.signed || len(c.Thinking) > 0
 	t.mused = t.mused || c.Reasoning != ""
 	for i := range c.Tools {
