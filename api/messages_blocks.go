@@ -9,7 +9,7 @@ type messageBlock struct {
 	call  gateway.ToolCall
 	state gateway.Thinking // of a block that is only opaque state
 	text  []byte           // of a call: its arguments so far; of a block that waits: its text
-	args  progress         // of the arguments of an open call
+	args  gateway.Progress // of the arguments of an open call
 }
 
 type blockKind uint8
@@ -77,7 +77,7 @@ func (w *messageWriter) delta(b []byte, text string) []byte {
 	case toolBlock:
 		kind = `{"type":"input_json_delta","partial_json":`
 		w.open.text = append(w.open.text, text...)
-		w.open.args.add(text)
+		w.open.args.Add(text)
 	}
 	return w.blockDelta(b, kind, text)
 }

@@ -241,7 +241,7 @@ func (m *messageBlock) takes(piece *messageBlock) bool {
 // arguments are whole.
 func (w *messageWriter) advance(b []byte) []byte {
 	for len(w.wait) > 0 {
-		if w.open.kind == toolBlock && !w.open.args.whole(func() bool { return gjson.ValidBytes(w.open.text) }) || w.trails() {
+		if w.open.kind == toolBlock && !w.open.args.Whole(func() bool { return gjson.ValidBytes(w.open.text) }) || w.trails() {
 			return b
 		}
 		b = w.shut(b)

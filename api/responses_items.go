@@ -266,11 +266,11 @@ func (w *responsesWriter) called(b []byte, d *gateway.ToolDelta) []byte {
 		}
 	}
 	w.open.text.WriteString(d.Arguments)
-	w.open.args.add(d.Arguments)
+	w.open.args.Add(d.Arguments)
 	if d.Arguments != "" && w.open.tool.shape == functionShape && !w.mends {
 		b = w.argumentsDelta(b, d.Arguments)
 	}
-	if len(w.held) > 0 && w.open.args.whole(func() bool { return gjson.Valid(w.open.text.String()) }) {
+	if len(w.held) > 0 && w.open.args.Whole(func() bool { return gjson.Valid(w.open.text.String()) }) {
 		b = w.closeItem(b, "completed")
 		b = w.release(b)
 	}

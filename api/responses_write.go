@@ -50,8 +50,8 @@ type responsesItem struct {
 
 	call  gateway.ToolDelta
 	tool  clientTool
-	args  progress // of a call's arguments
-	state carried  // of reasoning
+	args  gateway.Progress // of a call's arguments
+	state carried          // of reasoning
 }
 
 // piece is a part of the answer in the order of its arrival.
@@ -146,7 +146,7 @@ func (w *responsesWriter) itemEvent(b []byte, name string) []byte {
 // take writes a piece, or holds it back while a call is open and not whole.
 func (w *responsesWriter) take(b []byte, p piece) []byte {
 	if o := &w.open; o.kind == callItem && (p.kind != callItem || p.call.Index != o.call.Index) {
-		if !o.args.whole(func() bool { return gjson.Valid(o.text.String()) }) {
+		if !o.args.Whole(func() bool { return gjson.Valid(o.text.String()) }) {
 			w.held = append(w.held, p)
 			return b
 		}

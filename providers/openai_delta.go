@@ -106,8 +106,42 @@ func (c *openAIChoice) indexOf(id string) int {
 	return next
 }
 
+// callOf is the call that a piece goes on with; nil if it begins one.
+func (c *openAIChoice) callOf(index int, id, name string) *openAICall {
+	for i := len(c.calls) - 1; i >= 0; i-- {
+		if k := &c.calls[i]; k.index == index && (id == "" || id == k.id) {
+			return k
+		}
+	}
+	for i := len(c.calls) - 1; i >= 0; i-- {
+		if k := &c.calls[i]; k.index == index {
+			if k.another(id, name) {
+				return nil
+			}
+			return k
+		}
+	}
+	return nil
+}
+
+// begin adds a call, told on under the server's index for it if no other is.
+func (c *openAIChoice) begin(index int, id, name string) *openAICall {
+	told, next := index, 0
+	for _, k := range c.calls {
+		next = max(next, k.told+1)
+		if k.told == index {
+			told = -1
+		}
+	}
+	if told < 0 {
+		told = next
+	}
+	c.calls = append(c.calls, openAICall{index: index, told: told, id: id, name: name})
+	return &c.calls[len(c.calls)-1]
+}
+
 func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result, index int) {
-	d := gateway.ToolDelta{Index: index}
+	var d gateway.ToolDelta
 	arguments := function.Get("arguments")
 	if arguments.IsObject() {
 		d.Arguments = strings.Clone(arguments.Raw) // some servers send the object itself
@@ -115,20 +149,19 @@ func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result
 		d.Arguments = owned(arguments)
 	}
 	d.Signature = strings.Clone(call.Get("extra_content.google.thought_signature").Str)
-	var known *openAICall
-	for i := range state.calls {
-		if state.calls[i].index == index {
-			known = &state.calls[i]
-		}
-	}
+	id, name := call.Get("id").Str, function.Get("name").Str
+	known := state.callOf(index, id, name)
 	if known == nil {
-		d.ID = strings.Clone(call.Get("id").Str)
+		d.ID, d.Name = strings.Clone(id), strings.Clone(name)
 		if d.ID == "" {
 			d.ID = newToolCallID()
 		}
-		state.calls = append(state.calls, openAICall{index: index, id: d.ID})
-		known = &state.calls[len(state.calls)-1]
-		d.Name = strings.Clone(function.Get("name").Str)
+		known = state.begin(index, d.ID, d.Name)
+	}
+	d.Index = known.told
+	if d.Arguments != "" {
+		known.argued = true
+		known.arguments.Add(d.Arguments)
 	}
 	if d.Signature != "" {
 		known.signature = d.Signature

@@ -45,9 +45,28 @@ type openAIChoice struct {
 	calls     []openAICall
 }
 
+// openAICall is a tool call that has begun. Some servers give calls made at once the same
+// index, so that it is told on under one of its own.
 type openAICall struct {
-	index         int
-	id, signature string
+	index     int // as the server has it; the last call of an index is the one it goes on with
+	told      int // as it is told on
+	id, name  string
+	signature string
+	argued    bool // some arguments came
+	arguments gateway.Progress
+}
+
+// another says whether a piece under a call's index begins another: with an id and a name
+// of its own, when what the call has is whole. Some servers make an id for each piece, so
+// that the id alone says nothing; of a call without arguments yet, the name does.
+func (c *openAICall) another(id, name string) bool {
+	switch {
+	case id == "" || name == "" || id == c.id:
+		return false
+	case !c.argued:
+		return name != c.name
+	}
+	return c.arguments.Whole(func() bool { return true })
 }
 
 func newOpenAIStream(ctx context.Context, a *openAI, call *gateway.Call, resp *http.Response) *openAIStream {

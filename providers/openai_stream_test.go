@@ -215,3 +215,39 @@ func BenchmarkOpenAIStream(b *testing.B) {
 		}
 	}
 }
+
+// Servers that give calls made at once the same index still make as many as they name, and
+// those that make an id for each piece make one.
+func TestCallsThatShareAnIndex(t *testing.T) {
+	for name, c := range map[string]struct {
+		pieces []string
+		want   []gateway.ToolCall
+	}{
+		"whole one after another": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "g", Arguments: "{}"}}},
+		"in one event": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "f", Arguments: "{}"}}},
+		"in pieces": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}}`, `{"index":0,"function":{"arguments":"1}"}}`,
+			`{"index":0,"id":"b","function":{"name":"g","arguments":""}}`, `{"index":0,"function":{"arguments":"{\"y\":"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"2}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}, {ID: "b", Name: "g", Arguments: `{"y":2}`}}},
+		"and then another index": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}`,
+			`{"index":1,"id":"c","function":{"name":"h","arguments":"{\"z\":"}}`, `{"index":1,"function":{"arguments":"3}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "g", Arguments: "{}"}, {ID: "c", Name: "h", Arguments: `{"z":3}`}}},
+		"without arguments": {[]string{`{"index":0,"id":"a","function":{"name":"f"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f"}, {ID: "b", Name: "g", Arguments: "{}"}}},
+		"an id for each piece": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":""}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\":"}}`, `{"index":0,"id":"c","function":{"name":"f","arguments":"1}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}}},
+		"the same id again": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":" "}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{} "}}},
+	} {
+		var body strings.Builder
+		for _, p := range c.pieces {
+			body.WriteString(`data: {"id":"x","choices":[{"index":0,"delta":{"tool_calls":[` + p + `]}}]}` + "\n\n")
+		}
+		body.WriteString(`data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}` + "\n\ndata: [DONE]\n\n")
+		got, err := gateway.Collect(testStream(strings.NewReader(body.String())))
+		if err != nil || !slices.Equal(got.Choices[0].ToolCalls, c.want) {
+			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got.Choices[0].ToolCalls, c.want)
+		}
+	}
+}

@@ -1,10 +1,10 @@
-package api
+package gateway
 
-// progress follows a call's arguments while they come in pieces, and tells when they are
+// Progress follows a call's arguments while they come in pieces, and tells when they are
 // whole. It looks at every byte once: to parse all there is with every piece would cost
 // the square of their length. Arguments that are no object or array are never told whole
-// and end with the answer.
-type progress struct {
+// and end with the answer. The zero Progress is ready.
+type Progress struct {
 	depth   int
 	begun   bool
 	text    bool // inside a string
@@ -12,8 +12,8 @@ type progress struct {
 	broken  bool // whatever follows, it is no JSON
 }
 
-// add takes the next piece.
-func (p *progress) add(piece string) {
+// Add takes the next piece.
+func (p *Progress) Add(piece string) {
 	for i := 0; i < len(piece) && !p.broken; i++ {
 		c := piece[i]
 		switch {
@@ -35,9 +35,9 @@ func (p *progress) add(piece string) {
 	}
 }
 
-// whole says whether the pieces are a JSON value. valid reads them all, and is asked once
+// Whole says whether the pieces are a JSON value. valid reads them all, and is asked once
 // at most: of arguments whose brackets close, and never again if they are no JSON.
-func (p *progress) whole(valid func() bool) bool {
+func (p *Progress) Whole(valid func() bool) bool {
 	if p.broken || !p.begun || p.depth > 0 {
 		return false
 	}
