@@ -298,9 +298,14 @@ func (w *messageWriter) rest(b []byte) []byte {
 	return b
 }
 
-// stopReason is a finish in this format's words.
+// nativeStops are the stop reasons of the format. Source: wire reference section 2.2.
+var nativeStops = map[string]bool{"end_turn": true, "max_tokens": true, "stop_sequence": true, "tool_use": true, "pause_turn": true,
+	"refusal": true, "model_context_window_exceeded": true, "compaction": true}
+
+// stopReason is a finish in this format's words. An answer that began with a provider of
+// the format may have been finished by another, whose own word is none.
 func stopReason(finish gateway.Finish, native, kind string, called bool) string {
-	if kind == nativeMessages && native != "" {
+	if kind == nativeMessages && nativeStops[native] {
 		return native
 	}
 	switch {

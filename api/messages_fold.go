@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"slices"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -49,10 +50,18 @@ type messageFold struct {
 	order  []string
 	usage  gjson.Result
 
-	open                        bool
-	block                       gjson.Result
-	text, thinking, sign, input []byte
-	citations                   []byte
+	open      bool
+	block     gjson.Result
+	grown     []grownField // of the open block, in order of arrival
+	input     []byte
+	citations []byte
+}
+
+// grownField is what the deltas of a block add to one of its fields.
+type grownField struct {
+	name string
+	text []byte // of strings, which are joined
+	last string // JSON of anything else, of which the last word counts
 }
 
 func (f *messageFold) add(raw []byte) {
@@ -62,7 +71,7 @@ func (f *messageFold) add(raw []byte) {
 		f.head = event.Get("message")
 	case "content_block_start":
 		f.open, f.block = true, event.Get("content_block")
-		f.text, f.thinking, f.sign, f.input, f.citations = nil, nil, nil, nil, nil
+		f.grown, f.input, f.citations = nil, nil, nil
 	case "content_block_delta":
 		f.piece(event.Get("delta"))
 	case "content_block_stop":
@@ -96,22 +105,46 @@ func (f *messageFold) set(name, value string) {
 	f.delta[name] = value
 }
 
+// piece takes a delta. Its fields belong to those of the block with the same names, but
+// for two that the format names otherwise.
 func (f *messageFold) piece(delta gjson.Result) {
-	switch delta.Get("type").Str {
-	case "text_delta":
-		f.text = append(f.text, delta.Get("text").Str...)
-	case "thinking_delta":
-		f.thinking = append(f.thinking, delta.Get("thinking").Str...)
-	case "signature_delta":
-		f.sign = append(f.sign, delta.Get("signature").Str...)
-	case "input_json_delta":
-		f.input = append(f.input, delta.Get("partial_json").Str...)
-	case "citations_delta":
-		if f.citations != nil {
-			f.citations = append(f.citations, ',')
+	kind := delta.Get("type").Str
+	delta.ForEach(func(key, value gjson.Result) bool {
+		switch {
+		case key.Str == "type":
+		case kind == "input_json_delta" && key.Str == "partial_json":
+			f.input = append(f.input, value.Str...)
+		case kind == "citations_delta" && key.Str == "citation":
+			if f.citations != nil {
+				f.citations = append(f.citations, ',')
+			}
+			f.citations = append(f.citations, value.Raw...)
+		case value.Type != gjson.Null:
+			f.grow(key.Str, value)
 		}
-		f.citations = append(f.citations, delta.Get("citation").Raw...)
+		return true
+	})
+}
+
+func (f *messageFold) grow(name string, value gjson.Result) {
+	at := slices.IndexFunc(f.grown, func(g grownField) bool { return g.name == name })
+	if at < 0 {
+		at = len(f.grown)
+		f.grown = append(f.grown, grownField{name: name})
 	}
+	if g := &f.grown[at]; value.Type == gjson.String {
+		g.text, g.last = append(g.text, value.Str...), ""
+	} else {
+		g.text, g.last = nil, value.Raw
+	}
+}
+
+// raw is the field as JSON, after what the block began with.
+func (g *grownField) raw(began gjson.Result) string {
+	if g.last != "" {
+		return g.last
+	}
+	return string(appendString(nil, began.Str+string(g.text)))
 }
 
 // close writes the block that has ended: as it began, with what its deltas added.
@@ -120,14 +153,15 @@ func (f *messageFold) close() {
 		return
 	}
 	f.open = false
-	grown := map[string][]byte{"text": f.text, "thinking": f.thinking, "signature": f.sign}
+	grown := f.grown
 	b := []byte{'{'}
 	f.block.ForEach(func(key, value gjson.Result) bool {
 		raw := value.Raw
-		switch more := grown[key.Str]; {
-		case more != nil:
-			raw = string(appendString(nil, value.Str+string(more)))
-			delete(grown, key.Str)
+		at := slices.IndexFunc(grown, func(g grownField) bool { return g.name == key.Str })
+		switch {
+		case at >= 0:
+			raw = grown[at].raw(value)
+			grown = slices.Delete(grown, at, at+1)
 		case key.Str == "input" && f.input != nil:
 			if raw = string(f.input); !gjson.ValidBytes(f.input) {
 				raw = messageInput(raw)
@@ -139,10 +173,8 @@ func (f *messageFold) close() {
 		b = appendMember(b, 0, key.Str, raw)
 		return true
 	})
-	for _, name := range [...]string{"text", "thinking", "signature"} {
-		if more := grown[name]; more != nil {
-			b = appendMember(b, 0, name, string(appendString(nil, string(more))))
-		}
+	for i := range grown {
+		b = appendMember(b, 0, grown[i].name, grown[i].raw(gjson.Result{}))
 	}
 	if f.citations != nil {
 		b = appendMember(b, 0, "citations", "["+string(f.citations)+"]")
