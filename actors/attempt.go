@@ -48,7 +48,6 @@ type attempt struct {
 
 	mu   sync.Mutex
 	sent bool
-	rate *gateway.RateInfo
 	lost []string // what of the conversation the adapter left out, each thing once
 	once sync.Once
 }
@@ -213,7 +212,7 @@ func (a *attempt) call() *gateway.Call {
 		Request: a.job.req, Model: a.model, Attempt: a.n, Plain: a.plain(), MaxTokens: a.mostTokens(), Prefill: a.prefill(),
 		OnReady:     a.setOut,
 		OnSent:      func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
-		OnRate:      func(r gateway.RateInfo) { a.mu.Lock(); a.rate = &r; a.mu.Unlock() },
+		OnRate:      func(r gateway.RateInfo) { a.permit.Heard(time.Now(), &r) },
 		OnDowngrade: a.loses,
 	}
 }

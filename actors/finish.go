@@ -72,7 +72,7 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 			}
 		}
 		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
-			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first, Rate: a.rateInfo(),
+			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first,
 		}})
 		if entry.Source == gateway.UsageReported && err == nil {
 			a.sys.habits.saw(a.model, &entry, t, a.job.rules.PromptTokens)
@@ -92,12 +92,6 @@ func nilOr(e *gateway.Error) error {
 		return nil
 	}
 	return e
-}
-
-func (a *attempt) rateInfo() *gateway.RateInfo {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.rate
 }
 
 func (a *attempt) wasSent(err *gateway.Error) bool {

@@ -49,7 +49,8 @@ type Gate struct {
 	learned  places
 	adaptive *gradient // nil: fixed limit
 	inFlight int
-	reserved int // tokens that those in flight are expected to use
+	reserved int // tokens of those in flight that no header has counted yet
+	left     left
 	cooling  time.Time
 	mutes    int           // refusals without a word while nothing else was in flight, in a row
 	service  time.Duration // moving average of how long an answer takes
@@ -97,6 +98,7 @@ type Permit struct {
 	// Probe is true for the one attempt that tests a half-open circuit.
 	Probe    bool
 	reserved int
+	heard    bool // the head of its answer has come; the gate's lock covers it
 	begun    time.Time
 	once     sync.Once
 }
@@ -106,7 +108,6 @@ type Outcome struct {
 	Err    error // nil: a whole answer
 	Tokens int   // prompt and output really used; 0 when nothing was sent or it is not known
 	TTFT   time.Duration
-	Rate   *gateway.RateInfo
 }
 
 // Admit asks for one attempt that will use about so many tokens. A refusal is of kind
@@ -231,7 +232,6 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 		g.took(now.Sub(p.begun))
 	}
 	g.inFlight--
-	g.reserved -= p.reserved
 	before := g.circuit.shut
 	p.done(now, v)
 	opened = g.circuit.shut.After(before)
@@ -239,22 +239,21 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 	if g.adaptive != nil {
 		g.adaptive.observe(o)
 	}
-	g.learn(now, o)
+	g.learn(now, p, o)
+	g.arrived(p)
 	return opened
 }
 
-// learn follows what the provider says of its limits.
-func (g *Gate) learn(now time.Time, o Outcome) {
-	info := o.Rate
+// learn follows what a refusal says of the provider's limits. One in the middle of an
+// answer only repeats what its head said, which was heard then.
+func (g *Gate) learn(now time.Time, p *Permit, o Outcome) {
 	e := asError(o.Err)
-	if e != nil && e.Rate != nil {
-		info = e.Rate
-	}
-	if info != nil {
-		g.follow(now, info)
-	}
 	if e == nil {
 		return
+	}
+	if e.Rate != nil && !p.heard {
+		g.arrived(p)
+		g.follow(now, e.Rate)
 	}
 	if e.Kind == gateway.ProviderAuth && oneModel(e) {
 		g.auth.denied(now, g.pace().of(authPause))
@@ -296,13 +295,13 @@ func (g *Gate) Status(now time.Time) Status {
 	if site != Closed && s.State != Cooling {
 		s.State = site
 	}
-	s.Tight = s.Limit > 0 && 10*g.inFlight >= 9*s.Limit
+	s.Tight = s.Limit > 0 && 10*g.inFlight >= 9*s.Limit || g.left.tight(now)
 	if g.tokens.perMinute > 0 {
 		g.tokens.fill(now)
 		s.Tight = s.Tight || g.tokens.level < g.tokens.perMinute/10
 	}
 	if g.requests != nil {
-		s.Tight = s.Tight || g.requests.TokensAt(now) < 1
+		s.Tight = s.Tight || g.requests.TokensAt(now) < max(1, float64(g.requests.Burst())/10)
 	}
 	return s
 }

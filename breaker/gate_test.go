@@ -221,7 +221,7 @@ func TestHeadersOnlyLower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := open(t, Config{TPM: 1000})
 		rate := &gateway.RateInfo{Requests: gateway.RateWindow{Limit: -1, Remaining: -1}, Tokens: gateway.RateWindow{Limit: 5000, Remaining: 150}}
-		admit(t, g).Done(time.Now(), Outcome{Rate: rate, Tokens: 100})
+		answered(admit(t, g), rate)
 		admit(t, g)
 		refusal(t, g, gateway.NoCapacity)
 	})

@@ -8,9 +8,29 @@ import (
 	"gateway"
 )
 
+// Heard tells the gate what the head of the attempt's answer said of the provider's limits.
+// It is called as the head comes, not at the end: a reset is counted from then, and an
+// answer may take longer than it.
+func (p *Permit) Heard(now time.Time, info *gateway.RateInfo) {
+	g := p.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.arrived(p)
+	g.follow(now, info)
+}
+
+// arrived notes that what the provider says is left is less what this attempt takes.
+func (g *Gate) arrived(p *Permit) {
+	if !p.heard {
+		p.heard = true
+		g.reserved -= p.reserved
+	}
+}
+
 // follow takes what the headers say. They lower our counts; they raise them only where
 // the configuration trusts them, since several gateways may share one account.
 func (g *Gate) follow(now time.Time, info *gateway.RateInfo) {
+	g.left.see(now, info, g.pace())
 	if r := info.Requests; r.Limit > 0 && r.Remaining == 0 && r.Reset > 0 {
 		g.cool(now, min(r.Reset, g.pace().of(headerCoolAtMost)))
 	}
