@@ -183,12 +183,21 @@ func (r *run) afterEnd() error {
 	return nil
 }
 
-// judged is all that has been counted for or against models.
-func (f *Fleet) judged() (n int) {
+// record is what has been counted for or against models.
+type record struct{ verdicts, strikes int }
+
+func (f *Fleet) judged() (n record) {
 	for _, h := range f.known {
-		n += h.outcomes.n + int(math.Round(h.strikes/strikesHeal)) + h.demotion.good
+		n.verdicts += h.outcomes.n + h.demotion.good
+		n.strikes += int(math.Round(h.strikes / strikesHeal))
 	}
 	return n
+}
+
+// counted: the call was counted as late already, and one call counts once.
+func (r *run) counted(ev Event) bool {
+	i := r.walk.index(ev.Attempt)
+	return i >= 0 && r.walk.flying[i].late
 }
 
 // blameless: what happened says nothing of how a model does. A 429 does not, nor does the

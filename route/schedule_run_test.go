@@ -166,7 +166,7 @@ func kindWord(err *gateway.Error) string {
 // give hands one event to the walk and checks everything that must hold afterwards.
 func (r *run) give(ev Event) error {
 	fmt.Fprintf(&r.w.trace, "%s #%d %s %d%s\n", r.w.now.Format("04:05.000"), r.n, eventWords[ev.Kind], ev.Attempt, kindWord(ev.Err))
-	judged := r.w.fleet.judged()
+	before, counted := r.w.fleet.judged(), r.counted(ev)
 	r.open(r.w.fleet)
 	acts := r.step(ev)
 	for _, a := range acts {
@@ -178,7 +178,11 @@ func (r *run) give(ev Event) error {
 	if err := r.close(ev); err != nil {
 		return err
 	}
-	if blameless(ev) && r.w.fleet.judged() != judged {
+	after := r.w.fleet.judged()
+	if counted && after.verdicts != before.verdicts {
+		return fmt.Errorf("a late call counts twice")
+	}
+	if blameless(ev) && after != before {
 		return fmt.Errorf("%s%s counts for or against a model", eventWords[ev.Kind], kindWord(ev.Err))
 	}
 	if ev.Kind == Tick && !r.walk.Done() && !r.w.now.Before(r.rules.Deadline) {
