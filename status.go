@@ -50,11 +50,27 @@ const (
 
 // SpendQuery chooses rows. Zero fields choose everything.
 type SpendQuery struct {
-	From, To             time.Time // by the attempt's begin, rounded down to hours; To exclusive
+	From, To             time.Time // by the attempt's begin; To exclusive
 	Provider, Model, Key string
 	Team, Run            string
 	Tag                  string   // name=value
 	By                   []string // of SpendGroups; nil: one total
+}
+
+// WholeHours is the query that a report answers: sums are kept by the hour, so an hour that
+// is asked for in part is in it whole.
+func (q SpendQuery) WholeHours() SpendQuery {
+	if !q.From.IsZero() {
+		q.From = q.From.UTC().Truncate(time.Hour)
+	}
+	if !q.To.IsZero() {
+		to := q.To.UTC().Truncate(time.Hour)
+		if to.Before(q.To) {
+			to = to.Add(time.Hour)
+		}
+		q.To = to
+	}
+	return q
 }
 
 // SpendGroups are what a report can be split by. tag:NAME is one too: the values of that tag.

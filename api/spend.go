@@ -55,8 +55,10 @@ func (s *Server) budgets(c *gin.Context) (list []budgetInfo) {
 	return list
 }
 
-// writeSpend answers a query with the total and the groups of it.
+// writeSpend answers a query with the total and the groups of it, and with the hours that
+// they are of.
 func (s *Server) writeSpend(c *gin.Context, q gateway.SpendQuery, budgets []budgetInfo) {
+	q = q.WholeHours()
 	whole := q
 	whole.By = nil
 	total, err := s.books.Spend(c.Request.Context(), whole)
@@ -71,9 +73,11 @@ func (s *Server) writeSpend(c *gin.Context, q gateway.SpendQuery, budgets []budg
 	answer := struct {
 		Total  gateway.SpendLine   `json:"total"`
 		Groups []gateway.SpendLine `json:"groups,omitempty"`
+		From   time.Time           `json:"from,omitzero"` // the begin of an hour
+		To     time.Time           `json:"to,omitzero"`   // the end of one
 		// Budgets are as they stand now, whatever the query.
 		Budgets []budgetInfo `json:"budgets,omitempty"`
-	}{Groups: lines, Budgets: budgets}
+	}{Groups: lines, From: q.From, To: q.To, Budgets: budgets}
 	if len(total) > 0 {
 		answer.Total = total[0]
 	}
@@ -107,6 +111,9 @@ func spendQuery(values url.Values, now time.Time) (q gateway.SpendQuery, bad *ga
 	for name, at := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
 		if err := readTime(values.Get(name), at); err != nil {
 			return q, field(name, "%q must be a date such as 2026-11-24 or a time such as 2026-11-24T09:00:00Z.", name)
+		}
+		if name == "to" && len(values.Get(name)) == len(time.DateOnly) {
+			*at = at.AddDate(0, 0, 1) // the day is in it, as in `ledger summary`
 		}
 	}
 	if last := values.Get("last"); last != "" {

@@ -11,7 +11,8 @@ import (
 )
 
 // Spend sums up what was spent, from the cells: its cost does not grow with the number
-// of rows. A row with several tags is in the group of each. Its error is of kind Invalid
+// of rows. An hour that is asked for in part is summed whole (see SpendQuery.WholeHours). A
+// row with several tags is in the group of each. Its error is of kind Invalid
 // for a query that the cells cannot answer.
 func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.SpendLine, error) {
 	if err := s.upToDate(ctx); err != nil {
@@ -20,6 +21,7 @@ func (s *Store) Spend(ctx context.Context, q gateway.SpendQuery) ([]gateway.Spen
 	if err := CheckSpend(q); err != nil {
 		return nil, err
 	}
+	q = q.WholeHours()
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger: %w", err)

@@ -36,7 +36,7 @@ func TestSpendIsTheSumOfTheRows(t *testing.T) {
 			if rapid.Bool().Draw(rt, name+" at midnight") {
 				h = h / 24 * 24
 			}
-			return begin.Add(time.Duration(h) * time.Hour)
+			return begin.Add(time.Duration(h)*time.Hour + time.Duration(rapid.SampledFrom([]int{0, 0, 1, 10 * 60e9, 3600e9 - 1}).Draw(rt, name+" within the hour")))
 		}
 		q := gateway.SpendQuery{From: at("from"), To: at("to")}
 		q.Provider = rapid.SampledFrom([]string{"", "a"}).Draw(rt, "provider")
@@ -58,7 +58,7 @@ func TestSpendIsTheSumOfTheRows(t *testing.T) {
 		}
 		want := map[string]gateway.Microcents{}
 		for i := range rows {
-			if e := &rows[i]; chosen(e, q) {
+			if e := &rows[i]; chosen(e, q.WholeHours()) {
 				want[group(e, q.By)] += e.Cost
 			}
 		}
@@ -82,6 +82,29 @@ func TestSpendIsTheSumOfTheRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Hours that are asked for in part are in the sum whole, the present one too.
+func TestPartsOfHoursAreNotDropped(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	e := row("r", 1)
+	e.Begun = time.Date(2026, 11, 24, 9, 20, 0, 0, time.UTC)
+	mustAppend(t, s, e)
+	at := func(hour, minute int) time.Time { return time.Date(2026, 11, 24, hour, minute, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		from, to time.Time
+		want     int64
+	}{
+		{at(9, 10), at(9, 50), 1}, {time.Time{}, at(9, 21), 1}, {at(9, 59), time.Time{}, 1}, {at(9, 0), at(10, 0), 1},
+		{at(10, 0), at(10, 30), 0}, {at(8, 1), at(9, 0), 0}, {at(9, 10).In(time.FixedZone("half", 1800)), at(9, 50), 1},
+	} {
+		for _, key := range []string{"", e.Key} {
+			lines, err := s.Spend(t.Context(), gateway.SpendQuery{From: c.from, To: c.to, Key: key})
+			if err != nil || len(lines) != 1 || lines[0].Attempts != c.want {
+				t.Errorf("%v to %v: %+v, %v; want %d", c.from, c.to, lines, err, c.want)
+			}
+		}
+	}
 }
 
 func chosen(e *gateway.Entry, q gateway.SpendQuery) bool {

@@ -102,7 +102,9 @@ func newSummary(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "summary",
 		Short: "Print what was spent; it reads sums, so its time does not grow with the rows",
-		Args:  cobra.NoArgs,
+		Long: "Print what was spent. It reads sums, so its time does not grow with the rows. They are kept by\n" +
+			"the hour (UTC): the hour in which --last begins is in the report whole.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.query.By = slices.DeleteFunc(by, func(g string) bool { return g == "" })
 			lines, err := c.spent(cmd.Context())
