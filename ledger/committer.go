@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gateway"
@@ -46,6 +47,7 @@ type Committer struct {
 	journal  *journal
 	Accounts *Accounts
 	found    Recovered
+	repeats  atomic.Pointer[Repeats] // nil: none are kept
 
 	mu      sync.Mutex
 	queue   []item
@@ -144,7 +146,11 @@ func ledgerDown(err error) *gateway.Error {
 // it is not yet; such a row is still kept and retried.
 func (c *Committer) Submit(entry gateway.Entry, hold gateway.Hold, unsure gateway.Microcents, done func(error)) {
 	s := &settling{booking: Booking{Entry: entry, Charges: chargesOf(hold, entry.Cost, unsure)}, hold: hold, unsure: unsure}
-	c.put(item{record: s.booking.frame(), settles: s, done: done})
+	i := item{record: s.booking.frame(), settles: s, done: done}
+	if r := c.repeats.Load(); r != nil {
+		i.over = r.row(&s.booking.Entry)
+	}
+	c.put(i)
 }
 
 // put queues a record. Where too much waits, all but rows are answered at once: no.

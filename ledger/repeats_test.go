@@ -53,3 +53,83 @@ func TestRepeats(t *testing.T) {
 	}
 	c.Stop()
 }
+
+// While the store is behind, what it lacks is known all the same; when it has everything,
+// nothing is kept in memory.
+func TestRepeatsAreKnownWhileTheStoreIsBehind(t *testing.T) {
+	dir := t.TempDir()
+	s := &heldUp{Store: openStore(t, dir)}
+	c, err := Start(s, dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	r := NewRepeats(c, s.Store)
+	s.gate.Lock()
+	enter := func(name, body, request string) (func(), error) {
+		return r.Enter(t.Context(), "k", name, []byte(body), request)
+	}
+	for _, name := range []string{"answered", "failed"} {
+		leave, err := enter(name, "body", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := row(name, 1)
+		if name == "failed" {
+			e.Winner, e.Outcome = false, "unavailable"
+		}
+		submit(t, c, e, gateway.Hold{})
+		leave()
+		if _, err := enter(name, "other", "r2"); gateway.KindOf(err) != gateway.Invalid {
+			t.Errorf("%s, with another body: %v", name, err)
+		}
+	}
+	if _, err := enter("answered", "body", "r3"); gateway.KindOf(err) != gateway.Conflict {
+		t.Errorf("one that was answered is asked again: %v", err)
+	}
+	leave, err := enter("failed", "body", "r4")
+	if err != nil {
+		t.Fatalf("one that failed may not be repeated: %v", err)
+	}
+	if _, err := enter("failed", "body", "r5"); gateway.KindOf(err) != gateway.Conflict {
+		t.Errorf("two at one time: %v", err)
+	}
+	s.gate.Unlock()
+	within(t, "all is in the store", func() bool { return c.Waiting() == 0 })
+	if len(r.recent) != 1 || len(r.byRequest) != 1 {
+		t.Errorf("%v are in memory", r.recent)
+	}
+	leave()
+	if len(r.recent) != 0 || len(r.byRequest) != 0 {
+		t.Errorf("%v are in memory", r.recent)
+	}
+	if _, err := enter("answered", "body", "r6"); gateway.KindOf(err) != gateway.Conflict {
+		t.Errorf("one that was answered is asked again: %v", err)
+	}
+}
+
+// A request that was refused because the books could not be written was never let in:
+// its Idempotency-Key is free, for another body too.
+func TestRefusedRepeatsStandForNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	c := startBooks(t, s, dir)
+	r := NewRepeats(c, s)
+	submit(t, c, row("first", 1), gateway.Hold{})
+	breakJournal(c)
+	if _, err := r.Enter(t.Context(), "k", "name", []byte("body"), "r1"); gateway.KindOf(err) != gateway.LedgerDown {
+		t.Fatal(err)
+	}
+	within(t, "it goes on", func() bool { return c.Failing() == nil && c.Waiting() == 0 })
+	leave, err := r.Enter(t.Context(), "k", "name", []byte("other"), "r2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+	if len(r.recent) != 0 {
+		t.Errorf("%v are in memory", r.recent)
+	}
+}

@@ -122,10 +122,13 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 			it.done = nil
 		}
 		switch {
-		case err != nil && it.outset == (holdID{}):
+		case err != nil && it.outset == (holdID{}) && it.repeat == nil:
 			again = append(again, *it)
-		case err != nil: // an attempt that was told no does not leave
+		case err != nil: // an attempt, or a request, that was told no does not leave
 			c.waits.dropped(it)
+			if it.over != nil {
+				it.over()
+			}
 		}
 	}
 	return again
