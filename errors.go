@@ -98,10 +98,27 @@ type Error struct {
 	Attempts []AttemptNote
 	// Text is the model's text that failed a check (kind BadAnswer), cut to 500 characters.
 	Text string
+	// Readable, with BadAnswer: the answer came whole and in order, and was empty or not what
+	// the caller's check wants. It says as much of the request as of the provider.
+	Readable bool
 	// Short is set on BudgetExceeded: what the account held.
 	Short *Shortage
 	// Err is the cause, for the log only.
 	Err error
+}
+
+// Blames says whether a failure speaks against who was asked: it could not be reached, was
+// broken, too slow or overloaded, or gave garbage. What the caller caused, a limit, and a
+// call that we ended ourselves do not.
+func Blames(err error) bool {
+	switch KindOf(err) {
+	case RetryNow, Unavailable, Timeout, Overloaded:
+		return true
+	case BadAnswer:
+		var e *Error
+		return !errors.As(err, &e) || !e.Readable
+	}
+	return false
 }
 
 // AttemptNote is one line of a receipt: what one attempt came to. It holds no secret.

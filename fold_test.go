@@ -73,6 +73,25 @@ func TestEmpty(t *testing.T) {
 			t.Errorf("%+v: %v", c.choice, got)
 		}
 	}
+	silent := Completion{Choices: []Choice{{Finish: FinishStop}}, Usage: Usage{Fresh: 9, Output: 1, Reported: true}}
+	if silent.Empty() {
+		t.Error("a model that was asked and said nothing gave no answer")
+	}
+	if silent.Usage.Output = 0; !silent.Empty() {
+		t.Error("an answer that no token was counted for is one")
+	}
+}
+
+func TestBlames(t *testing.T) {
+	blamed := map[Kind]bool{RetryNow: true, Unavailable: true, Timeout: true, Overloaded: true, BadAnswer: true}
+	for _, k := range Kinds() {
+		if got := Blames(Errorf(k, "x")); got != blamed[k] {
+			t.Errorf("%v: %v", k, got)
+		}
+	}
+	if Blames(&Error{Kind: BadAnswer, Readable: true}) || Blames(nil) {
+		t.Error("an answer that can be read is blamed on its provider")
+	}
 }
 
 func TestOnlyContentCommits(t *testing.T) {

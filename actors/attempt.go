@@ -150,12 +150,12 @@ func (a *attempt) gather(l *live) {
 // judge refuses an answer that is none, and one that the caller's own check refuses.
 func (a *attempt) judge(c *gateway.Completion) *gateway.Error {
 	if c.Empty() {
-		return gateway.Errorf(gateway.BadAnswer, "the answer is empty")
+		return emptyAnswer()
 	}
 	if check := a.job.req.Check; check != nil {
 		if err := check(c); err != nil {
 			e := gateway.Errorf(gateway.BadAnswer, "%v", err)
-			e.Text = cut(c.Choices[0].Text, 500)
+			e.Readable, e.Sent, e.Text = true, true, cut(c.Choices[0].Text, 500)
 			if e.Text == "" {
 				e.Text = " "
 			}
@@ -163,6 +163,12 @@ func (a *attempt) judge(c *gateway.Completion) *gateway.Error {
 		}
 	}
 	return nil
+}
+
+func emptyAnswer() *gateway.Error {
+	e := gateway.Errorf(gateway.BadAnswer, "the answer is empty")
+	e.Readable, e.Sent = true, true
+	return e
 }
 
 func cut(s string, runes int) string {
@@ -184,7 +190,9 @@ func (a *attempt) embed(up Upstream) {
 		return
 	}
 	if len(e.Vectors) == 0 {
-		a.fail(&t, gateway.Errorf(gateway.BadAnswer, "the answer has no vectors"))
+		bad := gateway.Errorf(gateway.BadAnswer, "the answer has no vectors")
+		bad.Sent = true // it was reached
+		a.fail(&t, bad)
 		return
 	}
 	a.first = time.Since(a.begun)

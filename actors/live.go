@@ -177,7 +177,7 @@ func (l *live) untilContent() *gateway.Error {
 		if errors.Is(err, io.EOF) {
 			l.eof = true
 			if l.saysNothing() {
-				return gateway.Errorf(gateway.BadAnswer, "the answer is empty")
+				return emptyAnswer()
 			}
 			return nil
 		}
@@ -193,8 +193,12 @@ func (l *live) untilContent() *gateway.Error {
 	}
 }
 
-// saysNothing: the answer ended without content and without a reason for that.
+// saysNothing: the answer ended without content and without a reason for that, as
+// gateway.Completion.Empty has them.
 func (l *live) saysNothing() bool {
+	if l.tally.finish != "" && l.tally.usage.Reported && l.tally.usage.Output > 0 {
+		return false
+	}
 	for i := range l.held {
 		if f := l.held[i].Finish; f == gateway.FinishLength || f == gateway.FinishFilter {
 			return false

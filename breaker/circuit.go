@@ -141,15 +141,14 @@ const (
 )
 
 // judge turns an outcome into a verdict. Only what the provider did badly counts; a
-// cancelled loser, a 429 and the client's own 4xx count neither way.
+// cancelled loser, a 429, the client's own 4xx and an answer that only the client's check
+// refuses count neither way.
 func judge(err error) verdict {
 	if err == nil {
 		return good
 	}
-	switch gateway.KindOf(err) {
-	case gateway.RetryNow, gateway.Unavailable, gateway.Timeout, gateway.Overloaded, gateway.BadAnswer:
+	if gateway.Blames(err) {
 		return bad
-	default:
-		return neutral
 	}
+	return neutral
 }

@@ -136,8 +136,7 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 // blame records what a failure says about the model's speed.
 func (w *Walk) blame(f *flight, err *gateway.Error, now time.Time) {
 	c := &w.cands[f.cand]
-	switch gateway.KindOf(err) {
-	case gateway.Unavailable, gateway.RetryNow, gateway.Overloaded, gateway.BadAnswer, gateway.Timeout:
+	if err != nil && gateway.Blames(err) {
 		if f.role == gateway.Hedge {
 			w.fleet.at(c).struck()
 		}

@@ -15,6 +15,7 @@ func TestNextProviderAnswersForEachFault(t *testing.T) {
 	refused := newUpstream(t, says(""))
 	refused.Server.Close()
 	quick := map[string]any{"ttft_timeout": "200ms"}
+	uncounted := strings.NewReplacer(`"completion_tokens":5,"total_tokens":15`, `"completion_tokens":0,"total_tokens":10`).Replace(usageChunk)
 	for name, c := range map[string]struct {
 		script script
 		extras map[string]any
@@ -32,7 +33,7 @@ func TestNextProviderAnswersForEachFault(t *testing.T) {
 		"not an event stream":         {script: sends("<html>Bad gateway</html>")},
 		"broken JSON":                 {script: sends("data: {\"choices\":[{\n\n")},
 		"cut before content":          {script: sends(chunk(roleChunk, "null"))},
-		"empty answer":                {script: sends(chunk(roleChunk, "null"), chunk("{}", `"stop"`), usageChunk, "data: [DONE]\n\n")},
+		"empty answer":                {script: sends(chunk(roleChunk, "null"), chunk("{}", `"stop"`), uncounted, "data: [DONE]\n\n")},
 		"error inside a 200":          {script: sends(`data: {"error":{"message":"overloaded","type":"server_error","code":503}}` + "\n\n")},
 		"error after the role":        {script: sends(chunk(roleChunk, "null"), `data: {"error":{"message":"x","type":"server_error"}}`+"\n\n")},
 		"connection cut before bytes": {script: hangsUp},
@@ -170,4 +171,22 @@ func mustAnswer(t *testing.T, client *http.Client, base string, stream bool) (st
 		t.Fatalf("not an answer: %v", err)
 	}
 	return answer.Choices[0].Message.Content, res.Header
+}
+
+// An empty answer that the provider counts tokens for is the model's own, and the client's.
+func TestACountedEmptyAnswerIsDelivered(t *testing.T) {
+	first := newUpstream(t, sends(chunk(roleChunk, "null"), chunk("{}", `"stop"`), usageChunk, "data: [DONE]\n\n"))
+	second := newUpstream(t, says("no"))
+	base := serveGateway(t, configFile(t,
+		entry{name: "first", url: first.URL, price: 1}, entry{name: "second", url: second.URL, price: 2}), nil)
+	client := newClient(t)
+	for _, stream := range []bool{false, true} {
+		text, header := mustAnswer(t, client, base, stream)
+		if by := header.Get("X-Gateway-Provider"); text != "" || by != "first" {
+			t.Errorf("stream %v: %q by %q", stream, text, by)
+		}
+	}
+	if n := second.calls.Load(); n != 0 {
+		t.Errorf("the second was asked %d times", n)
+	}
 }
