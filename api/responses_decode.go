@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -23,7 +24,7 @@ func decodeResponses(raw []byte) (*gateway.Chat, error) {
 	var err *gateway.Error
 	for _, list := range offered(body) {
 		if kind, is := leavesWebSearch(list); is {
-			d.chat.LeftOut = "the tool " + strconv.Quote(clip(kind)) + ", which OpenAI's own servers run, was left out"
+			d.leftOut("the tool " + strconv.Quote(clip(kind)) + ", which OpenAI's own servers run, was left out")
 		}
 		more, err := functionsOf(list, "")
 		if err != nil {
@@ -48,6 +49,16 @@ type responsesDecoder struct {
 	tools   clientTools
 	results map[string][]toolResult // by call id, in the order of the input
 	turn    *assistantTurn          // being gathered; nil outside of one
+}
+
+// leftOut notes what no other format has, each thing once.
+func (d *responsesDecoder) leftOut(what string) {
+	switch told := d.chat.LeftOut; {
+	case told == "":
+		d.chat.LeftOut = what
+	case !strings.Contains(told, what):
+		d.chat.LeftOut = told + "; " + what
+	}
 }
 
 func (d *responsesDecoder) setting(name string, v gjson.Result) (err *gateway.Error) {

@@ -84,7 +84,7 @@ func TestResponsesRefusals(t *testing.T) {
 		{`{"input":"x","background":true}`, "background", "stream"},
 		{`{"input":"x","prompt":{"id":"pmpt_1"}}`, "prompt", "instructions"},
 		{`{"input":[{"type":"item_reference","id":"msg_1"}]}`, "input", "send the item itself"},
-		{`{"input":[{"type":"web_search_call","id":"ws_1","status":"completed"}]}`, "input", "leave it out"},
+		{`{"input":[{"type":"file_search_call","id":"fs_1","status":"completed"}]}`, "input", "leave it out"},
 		{`{"input":"x","tools":[{"type":"file_search","vector_store_ids":["v"]}]}`, "tools", "function"},
 		{`{"input":"x","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, "tools", "function"},
 		{`{"input":"x","tools":[{"type":"mcp","server_label":"m"}]}`, "tools", "function"},

@@ -110,6 +110,9 @@ func (d *responsesDecoder) item(item gjson.Result, at int) *gateway.Error {
 		return d.message(item, at)
 	case additionalTools:
 		return nil // they are among the tools
+	case webSearchCall:
+		d.leftOut("earlier searches of OpenAI's own servers were left out")
+		return nil
 	case "reasoning":
 		turn, err := d.assistant(item, at)
 		if err == nil {

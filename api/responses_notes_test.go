@@ -39,6 +39,14 @@ func TestResponsesLeaveOutASearch(t *testing.T) {
 	if len(chat.Tools) != 1 || !strings.Contains(chat.LeftOut, `"web_search_preview"`) || chat.Verbosity != "low" {
 		t.Errorf("%+v", chat)
 	}
+	// What OpenAI searched in earlier turns comes back with the next, wherever that goes.
+	_, chat = scanned(t, `{"input":[{"role":"user","content":"x"},{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}},`+
+		`{"type":"web_search_call","id":"ws_2","status":"completed"},{"role":"assistant","content":"found"},{"role":"user","content":"more"}],`+
+		`"tools":[{"type":"function","name":"f"},{"type":"web_search"}]}`)
+	if len(chat.Messages) != 3 || chat.Messages[1].Parts[0].Text != "found" ||
+		chat.LeftOut != `earlier searches of OpenAI's own servers were left out; the tool "web_search", which OpenAI's own servers run, was left out` {
+		t.Errorf("%+v", chat)
+	}
 	if _, chat := scanned(t, `{"input":"x","tools":[{"type":"function","name":"f"}]}`); chat.LeftOut != "" {
 		t.Errorf("nothing was left out, and told is %q", chat.LeftOut)
 	}

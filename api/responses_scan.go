@@ -177,7 +177,7 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 	if kind == additionalTools {
 		s.more = append(s.more, item.Get("tools"))
 	}
-	if s.pinned || kind == additionalTools {
+	if s.pinned || kind == additionalTools || kind == webSearchCall {
 		s.req.PromptBytes += len(item.Raw)
 		return nil
 	}

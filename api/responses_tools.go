@@ -116,6 +116,10 @@ func serverTool(kind string) bool {
 // own tools in every request and do well without.
 func webSearch(kind string) bool { return strings.HasPrefix(kind, "web_search") }
 
+// webSearchCall is the type of an input item that tells of a search which OpenAI's own
+// servers made in an earlier turn. What was found is not in it.
+const webSearchCall = "web_search_call"
+
 const inputSchema = `{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}`
 
 const localShellSchema = `{"type":"object","properties":{"command":{"type":"array","items":{"type":"string"},"description":"The program and its arguments"},` +

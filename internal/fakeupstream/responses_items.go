@@ -88,6 +88,11 @@ func (req *responsesRequest) readItem(t *talk, items []responsesItem, i int) *re
 			return &refusal{status: http.StatusBadRequest, code: "invalid_encrypted_content", message: "The encrypted content could not be verified."}
 		}
 		t.assistantTurn().thought = true
+	case "web_search_call":
+		if !strings.HasPrefix(it.ID, "ws_") {
+			return invalid("Invalid 'input[%d].id': '%s'. Expected an ID that begins with 'ws'.", i, it.ID)
+		}
+		t.assistantTurn()
 	case "function_call", "custom_tool_call":
 		said := it.Arguments
 		if it.Type == "custom_tool_call" {
