@@ -44,6 +44,7 @@ type Request struct {
 	MaxTokens   int    // 0: the client did not say
 	Loop        Loop   // of tool calls, that the request is a step of
 	Stateful    bool   // has effects or state at a provider: never raced or moved
+	Unstored    bool   // must not be kept at a provider that would by default
 	Seeded      bool   // wants the same answer again, which another provider does not give: never raced or moved
 	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
 

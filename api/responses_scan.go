@@ -73,6 +73,7 @@ func (s *responsesScan) state() *gateway.Error {
 		}
 		return nil
 	}
+	s.req.Unstored = true // at OpenAI "store" is true where it is absent
 	for i := range s.fields {
 		if err := storedElsewhere(s.fields[i].name, s.fields[i].value); err != nil {
 			return err

@@ -17,10 +17,17 @@ func (a *responses) relay(call *gateway.Call, unreasoning bool) (*responsesAsk, 
 	raw := call.Request.Raw
 	recalls := !unreasoning && bytes.Contains(raw, []byte(`"encrypted_content"`))
 	ask := &responsesAsk{relayed: true, reasons: recalls, recalled: recalls}
-	if unreasoning {
-		raw = withoutReasoning(raw)
+	var set []gateway.Field
+	if call.Request.Unstored {
+		set = unstored(call.Model.Name, raw)
 	}
-	body, err := splicedBody(call, raw, limit)
+	raw, dropped := withoutReasoning(raw, func(item gjson.Result) bool {
+		return unreasoning || call.Request.Unstored && item.Get("encrypted_content").Str == ""
+	})
+	if dropped && !unreasoning {
+		call.Downgraded("reasoning of earlier turns that came without its encrypted content was left out")
+	}
+	body, err := splicedBody(call, raw, limit, set...)
 	if err != nil {
 		return nil, err
 	}
@@ -31,17 +38,40 @@ func (a *responses) relay(call *gateway.Call, unreasoning bool) (*responsesAsk, 
 	return ask, nil
 }
 
-// withoutReasoning leaves the reasoning items out of the input. All else stays as it is.
-func withoutReasoning(raw []byte) []byte {
-	input := gjson.GetBytes(raw, "input")
-	if !input.IsArray() || input.Index == 0 {
-		return raw
+// encryptedReasoning asks for reasoning that can be handed back.
+const encryptedReasoning = "reasoning.encrypted_content"
+
+// unstored are the fields of a request that the provider must not keep. A client that
+// relied on its being kept, which is what a missing "store" means, gets the reasoning to
+// hand back itself instead.
+func unstored(model string, raw []byte) []gateway.Field {
+	set := []gateway.Field{{Name: "store", Raw: "false"}}
+	if gjson.GetBytes(raw, "store").Type == gjson.False || !rulesOf(model).reasoning {
+		return set
 	}
-	out := append(make([]byte, 0, len(raw)), raw[:input.Index]...)
+	var include []string
+	for _, one := range gjson.GetBytes(raw, "include").Array() {
+		if one.Str == encryptedReasoning {
+			return set
+		}
+		include = append(include, one.Raw)
+	}
+	return append(set, gateway.Field{Name: "include", Raw: array(append(include, quoted(encryptedReasoning)))})
+}
+
+// withoutReasoning leaves reasoning items out of the input. Where there are none to be
+// left out the body stays as it is.
+func withoutReasoning(raw []byte, drops func(item gjson.Result) bool) (out []byte, dropped bool) {
+	input := gjson.GetBytes(raw, "input")
+	if !input.IsArray() || input.Index == 0 || !bytes.Contains(raw, []byte(`"reasoning"`)) {
+		return raw, false
+	}
+	out = append(make([]byte, 0, len(raw)), raw[:input.Index]...)
 	out = append(out, '[')
 	first := len(out)
 	input.ForEach(func(_, item gjson.Result) bool {
-		if item.Get("type").Str == "reasoning" {
+		if item.Get("type").Str == "reasoning" && drops(item) {
+			dropped = true
 			return true
 		}
 		if len(out) > first {
@@ -50,6 +80,9 @@ func withoutReasoning(raw []byte) []byte {
 		out = append(out, item.Raw...)
 		return true
 	})
+	if !dropped {
+		return raw, false
+	}
 	out = append(out, ']')
-	return append(out, raw[input.Index+len(input.Raw):]...)
+	return append(out, raw[input.Index+len(input.Raw):]...), true
 }

@@ -10,12 +10,15 @@ import (
 )
 
 // splicedBody is raw, the client's own body, byte for byte but for the model, whether to
-// stream, and a limit (the field of that name) above what the hold was computed with.
-// Caches and signatures depend on the rest.
-func splicedBody(call *gateway.Call, raw []byte, limit string) ([]byte, error) {
+// stream, a limit (the field of that name) above what the hold was computed with, and
+// the fields that are set. Caches and signatures depend on the rest.
+func splicedBody(call *gateway.Call, raw []byte, limit string, set ...gateway.Field) ([]byte, error) {
 	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
 	if call.Plain {
 		fresh["stream"] = "false"
+	}
+	for _, f := range set {
+		fresh[f.Name] = f.Raw
 	}
 	out := make([]byte, 0, len(raw)+64)
 	fields := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -50,12 +53,12 @@ func splicedBody(call *gateway.Call, raw []byte, limit string) ([]byte, error) {
 	}
 	end := int(fields.InputOffset())
 	out = append(out, raw[copied:end-1]...)
-	for _, name := range [...]string{"model", "stream"} {
-		if value, missing := fresh[name]; missing && !(name == "stream" && value == "false") {
+	for _, f := range append([]gateway.Field{{Name: "model"}, {Name: "stream"}}, set...) {
+		if value, missing := fresh[f.Name]; missing && !(f.Name == "stream" && value == "false") {
 			if last := bytes.TrimRight(out, whitespace); last[len(last)-1] != '{' {
 				out = append(out, ',')
 			}
-			out = append(out, quoted(name)+":"+value...)
+			out = append(out, quoted(f.Name)+":"+value...)
 		}
 	}
 	return append(out, '}'), nil

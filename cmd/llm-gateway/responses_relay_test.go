@@ -10,6 +10,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"gateway/internal/fakeupstream"
 )
 
 // recordedResponses is a provider that speaks the Responses API with recorded bytes and
@@ -140,6 +144,41 @@ func TestMappedModelDecidesWhatIsPinned(t *testing.T) {
 			t.Errorf("%s: %d %s", body, status, got)
 		case c.kept && (status != 200 || !strings.Contains(asked(), "resp_0")):
 			t.Errorf("%s: %d %s; the provider was asked %s", body, status, got, asked())
+		}
+	}
+}
+
+// A model that is not named with its provider may land on one of this format. It is told
+// to keep nothing, which would be its habit, and what earlier turns relied on is left out;
+// the client gets the reasoning to hand back itself. Searches of that provider go along.
+func TestResponsesOfABareNameAreNotStored(t *testing.T) {
+	server, err := fakeupstream.Start(fakeupstream.Config{Kind: fakeupstream.OpenAIResponses})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	tap := &wiretap{}
+	base := serveGateway(t, configFile(t, entry{name: "openai", url: tap.serve(t, server.URL()), price: 1,
+		extras: map[string]any{"kind": "openai_responses", "default_model": "gpt-5.1"}}), nil)
+	for _, c := range []struct{ more, want string }{
+		{``, `,"store":false,"include":["reasoning.encrypted_content"]`},
+		{`,"store":true,"include":["message.input_image.image_url"]`, `,"store":false,"include":["message.input_image.image_url","reasoning.encrypted_content"]`},
+		{`,"store":false`, `,"store":false`},
+		{`,"include":["reasoning.encrypted_content"]`, `,"include":["reasoning.encrypted_content"],"store":false`},
+	} {
+		search := `{"type":"web_search_call","id":"ws_1","status":"completed"}`
+		input := func(thought string) string {
+			return `{"model":"gpt-5.1","stream":false,"input":[{"role":"user","content":"a"},` + thought + search + `,{"role":"assistant","content":"b"},{"role":"user","content":"c"}]`
+		}
+		status, got := postTo(t, base+"/v1/responses", input(`{"type":"reasoning","id":"rs_1","summary":[]},`)+c.more+"}")
+		tap.mu.Lock()
+		sent := strings.Replace(tap.requests[len(tap.requests)-1], `"stream":true`, `"stream":false`, 1)
+		tap.mu.Unlock()
+		if status != 200 || sent != input("")+c.want+"}" {
+			t.Errorf("%d %s\nsent was\n%s\nwant\n%s", status, got, sent, input("")+c.want+"}")
+		}
+		if gjson.Get(got, "output.0.encrypted_content").Str == "" && c.more != `,"store":false` {
+			t.Errorf("no reasoning to hand back: %s", got)
 		}
 	}
 }
