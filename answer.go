@@ -30,7 +30,9 @@ type Chunk struct {
 
 	Usage *Usage // the latest totals, when the event carried any
 
-	Logprobs    json.RawMessage
+	Logprobs json.RawMessage
+	// Annotations is a list of sources as Chat Completions has it, in addition to those
+	// before. Offsets are characters of the choice's text.
 	Annotations json.RawMessage
 
 	Meta *Meta // on the first chunk that has any
@@ -140,5 +142,5 @@ type Choice struct {
 	Finish      Finish
 	Native      string
 	Logprobs    json.RawMessage // merged over the chunks
-	Annotations json.RawMessage
+	Annotations json.RawMessage // the lists of all chunks as one; nil if they are empty
 }

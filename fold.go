@@ -25,6 +25,7 @@ type folding struct {
 	arguments                []*strings.Builder
 	positions                []int // wire index of each tool call, in order of arrival
 	logprobs                 [][]byte
+	annotations              []byte // the elements of all lists, separated by commas
 }
 
 // clone copies what a chunk only lends.
@@ -84,8 +85,13 @@ func (ch *folding) add(c *Chunk) {
 	if c.Logprobs != nil {
 		ch.logprobs = append(ch.logprobs, bytes.Clone(c.Logprobs))
 	}
-	if c.Annotations != nil {
-		ch.Annotations = bytes.Clone(c.Annotations)
+	if list := bytes.TrimSpace(c.Annotations); len(list) > 1 && list[0] == '[' {
+		if one := bytes.TrimSpace(list[1 : len(list)-1]); len(one) > 0 {
+			if ch.annotations != nil {
+				ch.annotations = append(ch.annotations, ',')
+			}
+			ch.annotations = append(ch.annotations, one...)
+		}
 	}
 }
 
@@ -128,6 +134,9 @@ func (f *Fold) Completion() *Completion {
 			c.ToolCalls[i].Arguments = ch.arguments[i].String()
 		}
 		c.Logprobs = mergeLogprobs(ch.logprobs)
+		if ch.annotations != nil {
+			c.Annotations = slices.Concat([]byte{'['}, ch.annotations, []byte{']'})
+		}
 		out.Choices = append(out.Choices, c)
 	}
 	slices.SortStableFunc(out.Choices, func(a, b Choice) int { return a.Index - b.Index })

@@ -119,3 +119,22 @@ func TestKindsHaveWords(t *testing.T) {
 		t.Error("KindOf")
 	}
 }
+
+// Providers name their sources as they go: a whole answer has those of every chunk.
+func TestFoldJoinsAnnotations(t *testing.T) {
+	for _, c := range []struct {
+		lists []string
+		want  string
+	}{
+		{[]string{`[{"a":1}]`, ` [ {"a":2}, {"a":3} ] `, `[]`, `[ ]`, `[{"a":4}]`}, `[{"a":1},{"a":2}, {"a":3},{"a":4}]`},
+		{[]string{`[]`, `null`, ``}, ``},
+	} {
+		var f Fold
+		for _, list := range c.lists {
+			f.Add(&Chunk{Text: "x", Annotations: []byte(list)})
+		}
+		if got := f.Completion().Choices[0].Annotations; string(got) != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -177,7 +178,7 @@ func (w *responsesWriter) wrote(b []byte, p *piece) []byte {
 			o.logprobs = append(o.logprobs, p.logprobs...)
 		}
 	}
-	return append(b, "}\n\n"...)
+	return w.cite(append(b, "}\n\n"...))
 }
 
 // partEvent is an event about the open part of the open message.
@@ -224,6 +225,9 @@ func (w *responsesWriter) partDone(b []byte) []byte {
 	b = append(b, part...)
 	b = append(b, "}\n\n"...)
 	o.parts = append(o.parts, part)
+	if !o.refuses {
+		w.texted += utf8.RuneCountInString(o.text.String())
+	}
 	o.inPart, o.logprobs, o.notes = false, nil, nil
 	o.text.Reset()
 	return b

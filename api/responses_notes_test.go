@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"gateway"
+	"gateway/internal/grammar"
 )
 
 const citation = `{"type":"url_citation","start_index":0,"end_index":2,"url":"https://a.example/","title":"A"}`
@@ -23,12 +24,29 @@ func TestResponsesTellSources(t *testing.T) {
 	}
 	srv := serve(t, answers(chunks, io.EOF), nil)
 	_, whole := post(t, srv, "/v1/responses", `{"model":"auto","input":"Hi"}`)
-	if got := gjson.Get(whole, "output.0.content.0.annotations").Raw; !strings.HasPrefix(got, "["+citation) {
-		t.Errorf("annotations are %s", got)
+	if got, want := gjson.Get(whole, "output.0.content.0.annotations").Raw, "["+citation+","+citation+"]"; got != want {
+		t.Errorf("annotations are %s, want %s", got, want)
 	}
-	late := []gateway.Chunk{{Annotations: list}, {Text: "ok"}, finished(gateway.FinishStop)}
-	if _, body := streamed(t, late, io.EOF); strings.Contains(body, "annotation.added") {
-		t.Errorf("sources before the text:\n%s", body)
+	early := []gateway.Chunk{{Annotations: list}, {Text: "ok"}, finished(gateway.FinishStop)}
+	_, body = streamed(t, early, io.EOF)
+	if _, err := grammar.Responses(body); err != nil || strings.Count(body, `"annotation":`+citation) != 1 ||
+		strings.Index(body, "annotation.added") < strings.Index(body, "output_text.delta") {
+		t.Errorf("sources before the text: %v\n%s", err, body)
+	}
+	if !strings.Contains(body, `"text":"ok","annotations":[`+citation+`]`) {
+		t.Errorf("the whole part is without:\n%s", body)
+	}
+}
+
+// The offsets of Chat Completions go on where a call has cut the text in two; here they
+// begin anew with each part.
+func TestResponsesSourcesOfASecondText(t *testing.T) {
+	list := []byte(`[{"type":"url_citation","url_citation":{"start_index":3,"end_index":5,"url":"https://a.example/","title":"A"}},` +
+		`{"type":"url_citation","url_citation":{"start_index":0,"end_index":2,"url":"https://b.example/","title":"B"}}]`)
+	chunks := []gateway.Chunk{{Text: "é1 "}, {Tools: []gateway.ToolDelta{{ID: "c", Name: "f", Arguments: "{}"}}}, {Annotations: list}, {Text: "ok"}, finished(gateway.FinishStop)}
+	_, body := streamed(t, chunks, io.EOF)
+	if _, err := grammar.Responses(body); err != nil || strings.Count(body, "event: response.output_text.annotation.added\n") != 1 || !strings.Contains(body, `"annotation":`+citation) {
+		t.Errorf("%v\n%s", err, body)
 	}
 }
 

@@ -23,6 +23,8 @@ type responsesWriter struct {
 	items   [][]byte // that are done
 	pending []carried
 	held    []piece
+	texted  int            // characters of the text parts that are done
+	sources []gjson.Result // that wait for a text
 	finish  gateway.Finish
 	said    bool // something of the answer went out
 }

@@ -77,3 +77,42 @@ func TestResponsesCitations(t *testing.T) {
 		t.Errorf("%q with %s, want %s", c.Text, c.Annotations, want)
 	}
 }
+
+// Offsets count from the begin of a part in the one format, and of all the text in the
+// other, whether it came in pieces or whole.
+func TestResponsesCitationsBehindOtherText(t *testing.T) {
+	part := func(text, url string) string {
+		return `{"type":"output_text","text":"` + text + `","annotations":[{"type":"url_citation","start_index":1,"end_index":2,"url":"` + url + `"}]}`
+	}
+	item := func(id, parts string) string {
+		return `{"id":"` + id + `","type":"message","role":"assistant","status":"completed","content":[` + parts + `]}`
+	}
+	one, two := item("m1", part("é12", "u1")+`,`+part("ab", "u2")), item("m2", part("xy", "u3"))
+	added := func(index string) string {
+		return event("response.output_item.added", `{"type":"response.output_item.added","output_index":`+index+`,"item":{"type":"message","role":"assistant","content":[]}}`)
+	}
+	delta := func(index, text string) string {
+		return event("response.output_text.delta", `{"type":"response.output_text.delta","output_index":`+index+`,"delta":"`+text+`"}`)
+	}
+	done := func(index, item string) string {
+		return event("response.output_item.done", `{"type":"response.output_item.done","output_index":`+index+`,"item":`+item+`}`)
+	}
+	end := event("response.completed", `{"type":"response.completed","response":{"id":"r","status":"completed","output":[]}}`)
+	for name, sse := range map[string]string{
+		"in pieces": added("0") + delta("0", "é1") + delta("0", "2") + delta("0", "ab") + done("0", one) + added("1") + delta("1", "xy") + done("1", two) + end,
+		"whole":     done("0", one) + done("1", two) + end,
+	} {
+		got, err := gateway.Collect(responsesReader(strings.NewReader(sse), responsesAsk{}))
+		if err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		var places []string
+		for _, note := range gjson.ParseBytes(got.Choices[0].Annotations).Array() {
+			cited := note.Get("url_citation")
+			places = append(places, cited.Get("url").Str+" "+cited.Get("start_index").Raw+"-"+cited.Get("end_index").Raw)
+		}
+		if c := got.Choices[0]; c.Text != "é12abxy" || strings.Join(places, ", ") != "u1 1-2, u2 4-5, u3 6-7" {
+			t.Errorf("%s: %q with %v", name, c.Text, places)
+		}
+	}
+}

@@ -3,7 +3,9 @@ package providers
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -28,6 +30,7 @@ func (s *responsesStream) item(chunk *gateway.Chunk, ev *responsesEvent) *gatewa
 		s.itemDone(chunk, ev.index, ev.item)
 	case "response.output_text.delta":
 		chunk.Text = s.piece(ev.index, ev.delta)
+		s.texted += utf8.RuneCountInString(chunk.Text)
 	case "response.refusal.delta":
 		chunk.Refusal = s.piece(ev.index, ev.delta)
 	case "response.reasoning_summary_text.delta", "response.reasoning_text.delta":
@@ -124,8 +127,10 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 	}
 	switch item.Get("type").Str {
 	case "message":
-		chunk.Annotations = citationsOf(item)
-		if !it.filled {
+		before := s.texted
+		if it.filled {
+			before = max(0, before-charactersOf(item))
+		} else {
 			item.Get("content").ForEach(func(_, part gjson.Result) bool {
 				switch part.Get("type").Str {
 				case "output_text":
@@ -135,7 +140,9 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 				}
 				return true
 			})
+			s.texted += utf8.RuneCountInString(chunk.Text)
 		}
+		chunk.Annotations = citationsOf(item, before)
 	case "reasoning":
 		s.reasoned(chunk, item, it.filled)
 	case "function_call":
@@ -152,17 +159,23 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 }
 
 // citationsOf are the sources that a message names, as Chat Completions lists them; nil
-// if there are none. Other kinds of notes have no form there.
-func citationsOf(item gjson.Result) json.RawMessage {
+// if there are none. Other kinds of notes have no form there. Offsets count from the begin
+// of a part here, and there from that of the text: before is its length so far.
+func citationsOf(item gjson.Result, before int) json.RawMessage {
 	var list []string
 	item.Get("content").ForEach(func(_, part gjson.Result) bool {
+		from := before
+		before += charactersOf(part)
 		part.Get("annotations").ForEach(func(_, note gjson.Result) bool {
 			if note.Get("type").Str != "url_citation" {
 				return true
 			}
 			w := objectWriter{}
 			for _, name := range [...]string{"start_index", "end_index", "url", "title"} {
-				if v := note.Get(name); v.Exists() {
+				switch v := note.Get(name); {
+				case v.Type == gjson.Number:
+					w.put(name, strconv.FormatInt(int64(from)+v.Int(), 10))
+				case v.Exists():
 					w.put(name, strings.Clone(v.Raw))
 				}
 			}
@@ -175,6 +188,20 @@ func citationsOf(item gjson.Result) json.RawMessage {
 		return nil
 	}
 	return json.RawMessage(array(list))
+}
+
+// charactersOf is the length of an item's text, or of a part's.
+func charactersOf(v gjson.Result) int {
+	if v.Get("type").Str == "output_text" {
+		return utf8.RuneCountInString(v.Get("text").Str)
+	}
+	n := 0
+	for _, part := range v.Get("content").Array() {
+		if part.Get("type").Str == "output_text" {
+			n += utf8.RuneCountInString(part.Get("text").Str)
+		}
+	}
+	return n
 }
 
 func (s *responsesStream) reasoned(chunk *gateway.Chunk, item gjson.Result, told bool) {

@@ -23,6 +23,7 @@ type responsesStream struct {
 	usage    *gateway.Usage
 	hasMeta  bool
 	said     bool // some item came
+	texted   int  // characters of text so far
 	ended    bool // the terminal event came
 }
 
