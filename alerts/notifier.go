@@ -24,6 +24,7 @@ type Outbox interface {
 	PutAlert(ctx context.Context, a *gateway.BudgetAlert) error
 	PendingAlerts(ctx context.Context) ([]gateway.BudgetAlert, error)
 	SentAlert(ctx context.Context, id string, at time.Time) error
+	DropAlert(ctx context.Context, id string, at time.Time) error // it is not tried any more
 }
 
 // Config of a Notifier. All fields but Log and Name are required.
@@ -40,12 +41,15 @@ type Config struct {
 // that comes before all is spent.
 var parts = []int{85, 100}
 
-// How long one delivery may take, and how long is waited after those that failed.
+// How long one delivery may take, how long is waited after one that failed, and for how
+// long an alert is tried: whoever mends its receiver within a day misses nothing, whatever
+// the receiver said before.
 const (
 	deliveryWait = 10 * time.Second
 	lastWait     = 2 * time.Second // for a delivery that runs when the sending is stopped
 	firstPause   = time.Second
 	longestPause = 5 * time.Minute
+	longestTry   = 24 * time.Hour
 )
 
 // Notifier sends alerts. Make it with Start, end it with Stop.
@@ -58,9 +62,17 @@ type Notifier struct {
 	known map[string]bool // ids that were put or are about to be
 	fresh []gateway.BudgetAlert
 
+	tries map[string]try // of the alerts that could not be sent yet; the sender's own
+
 	wake chan struct{}
 	stop context.CancelFunc
 	over chan struct{}
+}
+
+// try is when an alert is sent again, and how long was waited for that.
+type try struct {
+	at    time.Time
+	pause time.Duration
 }
 
 // Start makes the one goroutine that sends.
@@ -82,7 +94,7 @@ func Start(cfg Config) (*Notifier, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	n := &Notifier{cfg: cfg, hook: hook, known: map[string]bool{}, wake: make(chan struct{}, 1), stop: stop, over: make(chan struct{}),
+	n := &Notifier{cfg: cfg, hook: hook, known: map[string]bool{}, tries: map[string]try{}, wake: make(chan struct{}, 1), stop: stop, over: make(chan struct{}),
 		client: &http.Client{Timeout: deliveryWait, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	go n.run(ctx) // ends with Stop
 	return n, nil
@@ -134,15 +146,14 @@ func (n *Notifier) run(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWait, cut) })()
 	pause := firstPause
 	for {
-		err := n.round(ctx, last)
-		wait := time.NewTimer(longestPause)
+		next, err := n.round(ctx, last)
 		if err == nil {
 			pause = firstPause
 		} else if ctx.Err() == nil {
-			n.cfg.Log.Warn("a budget alert could not be sent yet", "err", err, "again_in", pause)
-			wait.Reset(pause/2 + rand.N(pause)) // spread, so that many gateways do not come back together
-			pause = min(2*pause, longestPause)
+			n.cfg.Log.Warn("the outbox of budget alerts cannot be used", "err", err, "again_in", pause)
+			next, pause = pause, min(2*pause, longestPause)
 		}
+		wait := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -155,7 +166,7 @@ func (n *Notifier) run(ctx context.Context) {
 	}
 }
 
-// wakeUnless: after a failure a new alert does not cut the pause short.
+// wakeUnless: where nothing can be kept, a new alert does not cut the pause short.
 func (n *Notifier) wakeUnless(err error) <-chan struct{} {
 	if err != nil {
 		return nil
@@ -163,28 +174,51 @@ func (n *Notifier) wakeUnless(err error) <-chan struct{} {
 	return n.wake
 }
 
-// round keeps what is new and sends what is kept, until ctx ends; what it is at then goes
-// on until last does.
-func (n *Notifier) round(ctx, last context.Context) error {
+// round keeps what is new and sends what is kept and due, until ctx ends; what it is at
+// then goes on until last does. One that cannot be sent does not stop the others. next is
+// when the next is due; the error is the outbox's.
+func (n *Notifier) round(ctx, last context.Context) (next time.Duration, err error) {
 	if err := n.keep(last); err != nil {
-		return err
+		return 0, err
 	}
 	pending, err := n.cfg.Outbox.PendingAlerts(last)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	next = longestPause
+	still := make(map[string]try, len(pending))
 	for i := range pending {
-		if ctx.Err() != nil {
-			return nil
+		a := &pending[i]
+		t := n.tries[a.ID]
+		if time.Until(t.at) <= 0 && ctx.Err() == nil {
+			again, serr := n.deliver(last, a, t)
+			err = errors.Join(err, serr)
+			if t = again; t.at.IsZero() {
+				continue
+			}
 		}
-		if err := n.send(last, &pending[i]); err != nil {
-			return err
-		}
-		if err := n.cfg.Outbox.SentAlert(context.WithoutCancel(last), pending[i].ID, time.Now()); err != nil {
-			return err
-		}
+		still[a.ID] = t
+		next = min(next, max(0, time.Until(t.at)))
 	}
-	return nil
+	n.tries = still
+	return next, err
+}
+
+// deliver sends an alert, and says when it is to be sent again; the zero try: it is not.
+func (n *Notifier) deliver(last context.Context, a *gateway.BudgetAlert, t try) (try, error) {
+	noting := context.WithoutCancel(last)
+	err := n.send(last, a)
+	if err == nil {
+		return try{}, n.cfg.Outbox.SentAlert(noting, a.ID, time.Now())
+	}
+	if time.Since(a.At) > longestTry && last.Err() == nil {
+		n.cfg.Log.Error("a budget alert is given up: its receiver did not take it for a day", "err", err, "alert", a.ID)
+		return try{}, n.cfg.Outbox.DropAlert(noting, a.ID, time.Now())
+	}
+	t.pause = min(max(firstPause, 2*t.pause), longestPause)
+	t.at = time.Now().Add(t.pause/2 + rand.N(t.pause)) // spread, so that many gateways do not come back together
+	n.cfg.Log.Warn("a budget alert could not be sent yet", "err", err, "alert", a.ID, "again_at", t.at)
+	return t, nil
 }
 
 func (n *Notifier) keep(ctx context.Context) error {

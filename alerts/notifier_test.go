@@ -184,3 +184,59 @@ func TestARefusalIsToldAsAllSpent(t *testing.T) {
 		t.Errorf("one more came: %s", <-r.got)
 	}
 }
+
+// One that the receiver refuses does not keep the others from it, and is given up after a
+// day.
+func TestARefusedAlertStopsNoOther(t *testing.T) {
+	got := make(chan string, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(body), `"account":"key_bad"`) {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		got <- string(body)
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	keys, err := ledger.OpenKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, age := range []time.Duration{25 * time.Hour, time.Hour, 0} {
+		a := gateway.BudgetAlert{ID: []string{"old", "refused", "good"}[i], Account: []string{"key_bad", "key_bad", "key_a"}[i], Percent: 85,
+			Budget: budget, At: time.Now().Add(-age)}
+		if err := keys.PutAlert(t.Context(), &a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := keys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n, stop := start(t, dir, server.URL)
+	next := func(account string) {
+		t.Helper()
+		select {
+		case body := <-got:
+			if !strings.Contains(body, `"account":"`+account+`"`) {
+				t.Errorf("%s came, not that of %s", body, account)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no alert of %s came", account)
+		}
+	}
+	next("key_bad")
+	next("key_bad")
+	next("key_a")
+	n.Note(spent(900), budget) // at once, though another waits
+	next("key_a")
+	next("key_bad") // again
+	stop()
+	if keys, err = ledger.OpenKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	left, err := keys.PendingAlerts(t.Context())
+	if err != nil || len(left) != 1 || left[0].ID != "refused" {
+		t.Errorf("%+v, %v", left, err)
+	}
+}

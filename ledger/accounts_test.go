@@ -239,11 +239,23 @@ func TestUnsureEndsWithItsPeriod(t *testing.T) {
 	}
 }
 
-// Those who watch hear of a refusal that the whole limit would have held, and of no other.
+// Those who watch hear of a refusal that the whole limit would have held, and of no other: not
+// of one that is only a matter of what others hold now.
 func TestRefusalsAreHeardOf(t *testing.T) {
 	c := newClockwork(t, daily(100), "2026-11-23T12:00:00Z")
 	var heard []gateway.AccountState
 	c.Watch(func(st gateway.AccountState, _ gateway.Budget) { heard = append(heard, st) })
+	h, short := c.Hold(gateway.Ask{Request: "other", Attempt: 1, Path: c.path, Want: 90})
+	if short != nil {
+		t.Fatal(short)
+	}
+	if _, short = c.Hold(gateway.Ask{Request: "no", Attempt: 1, Path: c.path, Want: 60}); short == nil || !short.Later {
+		t.Fatalf("%+v", short)
+	}
+	if c.Refused(short); len(heard) > 0 {
+		t.Errorf("told of what is held: %+v", heard)
+	}
+	c.Release(h)
 	if !c.spend(60) {
 		t.Fatal("no room")
 	}
@@ -252,6 +264,25 @@ func TestRefusalsAreHeardOf(t *testing.T) {
 		c.Refused(short)
 	}
 	if len(heard) != 2 || heard[0].Refused || !heard[1].Refused || heard[1].Spent != 60 {
+		t.Errorf("%+v", heard)
+	}
+}
+
+// A bill that comes when its period is over is told of with that period.
+func TestLateBillsAreToldOfWithTheirPeriod(t *testing.T) {
+	c := newClockwork(t, daily(100), "2026-11-23T23:59:00Z")
+	var heard []gateway.AccountState
+	c.Watch(func(st gateway.AccountState, _ gateway.Budget) { heard = append(heard, st) })
+	late, short := c.Hold(gateway.Ask{Request: "late", Attempt: 1, Path: c.path, Want: 50})
+	if short != nil || !c.spend(40) {
+		t.Fatal(short)
+	}
+	c.at("2026-11-24T00:01:00Z")
+	if !c.spend(10) || !c.Settle(late, 50, 0) {
+		t.Fatal("not settled")
+	}
+	if len(heard) != 3 || heard[1].Spent != 10 || heard[2].Spent != 90 || !heard[2].Until.Equal(heard[1].From) ||
+		!heard[2].From.Equal(heard[0].From) || heard[2].Held != 0 {
 		t.Errorf("%+v", heard)
 	}
 }

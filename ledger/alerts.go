@@ -32,7 +32,15 @@ func (k *Keys) SentAlert(ctx context.Context, id string, at time.Time) error {
 	})
 }
 
-// PendingAlerts are those that are not sent, the oldest first.
+// DropAlert notes that an alert is not tried any more.
+func (k *Keys) DropAlert(ctx context.Context, id string, at time.Time) error {
+	return k.change(ctx, "noting a budget alert as given up", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE alerts SET sent = ? WHERE id = ?", -unix(at), id)
+		return err
+	})
+}
+
+// PendingAlerts are those that are neither sent nor given up, the oldest first.
 func (k *Keys) PendingAlerts(ctx context.Context) ([]gateway.BudgetAlert, error) {
 	rows, err := k.db.QueryContext(ctx, "SELECT id, account, percent, spent, budget, begun, until, at FROM alerts WHERE sent = 0 ORDER BY at, percent")
 	if err != nil {

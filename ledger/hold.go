@@ -118,16 +118,17 @@ func (a *Accounts) endLocked(h gateway.Hold, m money, row bool) (bool, []watched
 			acc.open--
 		}
 		if a.watch != nil && m.spent > 0 {
-			states = append(states, watched{acc.state(p.Account), acc.budget})
+			states = append(states, watched{acc.stateOf(p.Account, p.Quarter), acc.budget})
 		}
 	}
 	return true, states
 }
 
 // Refused notes that a client was refused for want of room. That its budget is used up is
-// news to those who watch; that a request is larger than the whole limit is not.
+// news to those who watch; that a request is larger than the whole limit is not, nor that
+// others hold the room at this moment.
 func (a *Accounts) Refused(s *gateway.Shortage) {
-	if a.watch == nil || s.Needed > s.Limit {
+	if a.watch == nil || s.Later || s.Needed > s.Limit {
 		return
 	}
 	a.mu.Lock()
@@ -181,6 +182,23 @@ func (acc *account) state(id string) gateway.AccountState {
 		s.From, s.Until = quarterStart(acc.from), quarterStart(acc.until)
 	}
 	return s
+}
+
+// stateOf is what stands on the account in the period of a quarter, which may be over: what
+// began in a period may end after it.
+func (acc *account) stateOf(id string, quarter int64) gateway.AccountState {
+	if quarter >= acc.from {
+		return acc.state(id)
+	}
+	from, until := period(acc.budget, quarterStart(quarter))
+	first, next := quarterOf(from), quarterOf(until)
+	var sum money
+	for q, m := range acc.quarters {
+		if q >= first && q < next {
+			sum = sum.plus(m)
+		}
+	}
+	return gateway.AccountState{ID: id, Spent: sum.spent, Held: sum.held, Unsure: sum.unsure, From: quarterStart(first), Until: quarterStart(next)}
 }
 
 // Limits sets the limit of an account that may be in use, at once, unless a later turn has.

@@ -8,5 +8,5 @@ CREATE TABLE alerts (
   begun   INTEGER NOT NULL, -- unix seconds of the period; 0: the whole life
   until   INTEGER NOT NULL,
   at      INTEGER NOT NULL,
-  sent    INTEGER NOT NULL -- 0: its receiver does not have it yet
+  sent    INTEGER NOT NULL -- 0: its receiver does not have it yet; below: when it was given up
 ) WITHOUT ROWID;
