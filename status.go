@@ -37,6 +37,9 @@ type LedgerStatus struct {
 
 	Doubled  int64 // rows that were settled a second time, which changed nothing
 	Exceeded int64 // bills that were larger than their hold
+
+	Waiting int64 // bytes of memory held by rows that are not where reports read them yet
+	Full    bool  // that is so much that nothing may leave, whoever it is for: everybody gets 503
 }
 
 // LedgerState is one word about the books.

@@ -39,6 +39,9 @@ type ledgerHealth struct {
 
 	Doubled  int64 `json:"doubled"`
 	Exceeded int64 `json:"exceeded"`
+
+	Waiting int64 `json:"waiting_bytes"`
+	Full    bool  `json:"full,omitzero"`
 }
 
 type providerHealth struct {
@@ -64,8 +67,8 @@ func (s *Server) health(c *gin.Context) {
 	}
 	if s.cfg.Ledger != nil {
 		l := s.cfg.Ledger()
-		h.Ledger = &ledgerHealth{l.State, l.Since, l.Why, l.Doubled, l.Exceeded}
-		if l.State != gateway.LedgerOK {
+		h.Ledger = &ledgerHealth{l.State, l.Since, l.Why, l.Doubled, l.Exceeded, l.Waiting, l.Full}
+		if l.State != gateway.LedgerOK || l.Full {
 			h.Status = "degraded"
 		}
 	}

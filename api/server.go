@@ -159,5 +159,9 @@ func (s *Server) ready(c *gin.Context) {
 		c.String(http.StatusServiceUnavailable, "draining\n")
 		return
 	}
+	if s.cfg.Ledger != nil && s.cfg.Ledger().Full { // nobody is served
+		c.String(http.StatusServiceUnavailable, "too many rows wait for the books\n")
+		return
+	}
 	c.String(http.StatusOK, "ok\n")
 }

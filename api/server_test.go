@@ -372,6 +372,32 @@ func TestSpendAndHealth(t *testing.T) {
 	}
 }
 
+// What waits in memory for the books is seen before it is too much, and when it is.
+func TestHealthShowsWhatWaitsForTheBooks(t *testing.T) {
+	for full, want := range map[bool]struct {
+		ready int
+		has   string
+	}{false: {200, `"status":"ok"`}, true: {503, `"full":true`}} {
+		srv := serve(t, answers(hello, io.EOF), func(c *Config) {
+			c.Ledger = func() gateway.LedgerStatus {
+				return gateway.LedgerStatus{State: gateway.LedgerOK, Waiting: 4711, Full: full}
+			}
+		})
+		for path, status := range map[string]int{"/health": 200, "/readyz": want.ready} {
+			resp, err := http.Get(srv.URL + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if text := string(body); resp.StatusCode != status || path == "/health" && (!strings.Contains(text, want.has) ||
+				!strings.Contains(text, `"waiting_bytes":4711`) || full != strings.Contains(text, `"status":"degraded"`)) {
+				t.Errorf("full %v: %s: %d %s", full, path, resp.StatusCode, text)
+			}
+		}
+	}
+}
+
 func TestValuesWithoutMeaningAreTheClientsFault(t *testing.T) {
 	srv := serve(t, answers(hello, io.EOF), nil)
 	const m = `"messages":[{"role":"user","content":"x"}]`

@@ -49,6 +49,9 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 		t.Errorf("only %d rows fill %d bytes", kept, c.waits.most)
 	}
 	before := c.Waiting()
+	if st := c.Status(); !st.Full || st.Waiting != before {
+		t.Errorf("%+v, %d bytes wait", st, before)
+	}
 	repeats := NewRepeats(c, s)
 	for i := range 100 {
 		if err := c.Begin(&gateway.Outset{Entry: row("new", i+1)}); gateway.KindOf(err) != gateway.LedgerDown {
@@ -71,7 +74,7 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 			t.Fatalf("row %d: %d found, %v", i, len(got), err)
 		}
 	}
-	if got, err := s.Request(t.Context(), "in flight"); err != nil || len(got) != 1 || c.Full() != nil {
+	if got, err := s.Request(t.Context(), "in flight"); err != nil || len(got) != 1 || c.Full() != nil || c.Status().Full {
 		t.Errorf("%v %v %v", got, err, c.Full())
 	}
 	if err := c.Stop(); err != nil {

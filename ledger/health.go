@@ -32,7 +32,8 @@ func (c *Committer) Status() gateway.LedgerStatus {
 	c.mu.Lock()
 	failed, behind, doubled := c.failed, c.behind, c.doubled
 	c.mu.Unlock()
-	s := gateway.LedgerStatus{State: gateway.LedgerOK, Doubled: doubled, Exceeded: c.Accounts.Counts().Exceeded}
+	s := gateway.LedgerStatus{State: gateway.LedgerOK, Doubled: doubled, Exceeded: c.Accounts.Counts().Exceeded,
+		Waiting: c.Waiting(), Full: c.Full() != nil}
 	switch {
 	case failed.err != nil:
 		s.State, s.Since, s.Why = gateway.LedgerFailing, failed.since.UTC(), why(failed.err)
