@@ -19,12 +19,13 @@ type Accounts struct {
 	load func(id string) ([]Charge, error)
 	now  func() time.Time
 
-	mu     sync.Mutex
-	all    map[string]*account
-	active map[holdID]gateway.Hold
-	gone   int64 // accounts that were forgotten
-	counts Counts
-	watch  func(gateway.AccountState, gateway.Budget)
+	mu      sync.Mutex
+	all     map[string]*account
+	active  map[holdID]gateway.Hold
+	gone    int64          // accounts that were forgotten, or are being read and have moved since
+	reading map[string]int // readers by account
+	counts  Counts
+	watch   func(gateway.AccountState, gateway.Budget)
 }
 
 type holdID struct {
@@ -68,7 +69,7 @@ func (m money) isZero() bool { return m == money{} }
 
 // NewAccounts makes accounts that read what was spent before from load, once each.
 func NewAccounts(load func(id string) ([]Charge, error), now func() time.Time) *Accounts {
-	return &Accounts{load: load, now: now, all: map[string]*account{}, active: map[holdID]gateway.Hold{}}
+	return &Accounts{load: load, now: now, all: map[string]*account{}, active: map[holdID]gateway.Hold{}, reading: map[string]int{}}
 }
 
 // Watch has f called after each settled attempt with every account it was booked to, and
@@ -94,35 +95,37 @@ func (a *Accounts) prepare(p *gateway.Account) error {
 			return nil
 		}
 		charges, err := a.load(p.ID)
-		if err != nil {
+		if done := a.enter(p, charges, gone, err); err != nil || done {
 			return err
-		}
-		if a.enter(p, charges, gone) {
-			return nil
 		}
 	}
 }
 
-// known puts the limit of an account in force if it is here.
+// known puts the limit of an account in force if it is here; else it is being read from now on.
 func (a *Accounts) known(p *gateway.Account) (known bool, gone int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	acc := a.all[p.ID]
 	if acc != nil {
 		acc.set(p, a.now())
+	} else {
+		a.reading[p.ID]++
 	}
 	return acc != nil, a.gone
 }
 
 // enter takes in an account that was read when so many were gone. False if it has to be
 // read again: it may have been here meanwhile, with money that was not read.
-func (a *Accounts) enter(p *gateway.Account, charges []Charge, gone int64) bool {
+func (a *Accounts) enter(p *gateway.Account, charges []Charge, gone int64, failed error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.reading[p.ID]--; a.reading[p.ID] == 0 {
+		delete(a.reading, p.ID)
+	}
 	switch acc := a.all[p.ID]; {
 	case acc != nil: // another request was quicker
 		acc.set(p, a.now())
-	case gone != a.gone:
+	case gone != a.gone || failed != nil:
 		return false
 	default:
 		a.all[p.ID] = newAccount(p, charges, a.now())

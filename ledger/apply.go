@@ -55,6 +55,10 @@ func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch) (doubled int,
 			at := Charge{Account: c.Account, Quarter: c.Quarter}
 			sums[at] = sums[at].plus(money{spent: c.Cost, unsure: c.Unsure})
 		}
+		for _, c := range besides(e, b.Bookings[i].charged) {
+			at := Charge{Account: c.Account, Quarter: c.Quarter}
+			sums[at] = sums[at].plus(money{spent: c.Cost})
+		}
 	}
 	return doubled, errors.Join(f.write(ctx, tx, tx.StmtContext(ctx, s.roll)), charge(ctx, tx, sums), state(ctx, tx, b))
 }
@@ -63,8 +67,16 @@ const addCharge = `INSERT INTO charges VALUES (?,?,?,?)
 ON CONFLICT DO UPDATE SET cost = cost + excluded.cost, unsure = unsure + excluded.unsure`
 
 func charge(ctx context.Context, tx *sql.Tx, sums map[Charge]money) error {
+	if len(sums) == 0 {
+		return nil
+	}
+	add, err := tx.PrepareContext(ctx, addCharge)
+	if err != nil {
+		return err
+	}
+	defer add.Close()
 	for at, m := range sums {
-		if _, err := tx.ExecContext(ctx, addCharge, at.Account, at.Quarter, int64(m.spent), int64(m.unsure)); err != nil {
+		if _, err := add.ExecContext(ctx, at.Account, at.Quarter, int64(m.spent), int64(m.unsure)); err != nil {
 			return err
 		}
 	}

@@ -108,9 +108,9 @@ func Start(rows Rows, dir string, full bool) (*Committer, error) {
 	}
 	c := &Committer{
 		rows: rows, found: found, begun: map[holdID]departure{}, wake: make(chan struct{}, 1), stop: make(chan struct{}),
-		journal:  &journal{dir: dir, full: full, most: segmentMost, number: last, oldest: last + 1, pending: map[int]int{}},
-		Accounts: NewAccounts(rows.Charges, time.Now),
+		journal: &journal{dir: dir, full: full, most: segmentMost, number: last, oldest: last + 1, pending: map[int]int{}},
 	}
+	c.Accounts = NewAccounts(c.charges, time.Now)
 	c.waits.most = backlogMost
 	c.fill.init()
 	c.over.Add(2)

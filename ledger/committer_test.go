@@ -204,7 +204,7 @@ func TestLostAttemptIsBooked(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 		state, err := c.Accounts.State(account)
-		if err != nil || state.Spent != 100 || state.Unsure != 3900 || state.Held != 0 {
+		if err != nil || state.Spent != 100+row("", 1).Cost || state.Unsure != 3900 || state.Held != 0 {
 			t.Errorf("%+v, %v", state, err)
 		}
 		if v, err := s.Verify(t.Context()); err != nil || len(v.Wrong) > 0 {

@@ -34,7 +34,10 @@ var fourth string
 //go:embed schema_5.sql
 var fifth string
 
-var migrations = []migration{{sql: first}, {sql: second}, {sql: third}, {sql: fourth}, {sql: fifth, then: packAll}}
+//go:embed schema_6.sql
+var sixth string
+
+var migrations = []migration{{sql: first}, {sql: second}, {sql: third}, {sql: fourth}, {sql: fifth, then: packAll}, {sql: sixth}}
 
 // migration is one step; then, if any, does in the same transaction what SQL cannot.
 type migration struct {

@@ -111,6 +111,9 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 			c.waits.written(&group[i])
 			if s := group[i].settles; s != nil {
 				s.settled = c.Accounts.Settle(s.hold, s.booking.Entry.Cost, s.unsure)
+				if s.settled {
+					c.Accounts.beside(&s.booking)
+				}
 			}
 		}
 		c.fill.add(group, segment)
