@@ -45,7 +45,7 @@ func TestBudgetMadeLaterBeginsWithWhatWasSpent(t *testing.T) {
 	}
 	spend("on the team", now, h)
 	want(1200, 1600)
-	if v, err := s.Verify(t.Context()); err != nil || len(v.Wrong) > 0 {
+	if v, err := s.Verify(t.Context()); err != nil || len(v.Wrong) > 0 || v.Accounts != 2 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	c.Stop()

@@ -18,6 +18,7 @@ type Verdict struct {
 	Unnamed  int64 // rows of before price lists were kept: their cost is taken as it is
 	Cells    int64
 	Packs    int64
+	Accounts int64
 	Wrong    []string // what does not agree, the first hundred
 	More     int64    // how many more there are
 }
@@ -30,8 +31,8 @@ func (v *Verdict) wrong(format string, args ...any) {
 	v.More++
 }
 
-// Verify computes every row's cost again from its usage and its price list, and every
-// cell again from the rows. It sees one moment of the books, also while they are
+// Verify computes every row's cost again from its usage and its price list, every cell
+// again from the rows, and what stands on every account from the cells. It sees one moment of the books, also while they are
 // written, and holds the cells of one month at a time.
 func (s *Store) Verify(ctx context.Context) (v Verdict, err error) {
 	if err := s.upToDate(ctx); err != nil {
@@ -56,7 +57,7 @@ func (s *Store) Verify(ctx context.Context) (v Verdict, err error) {
 		v.reprice(e, tariffs)
 		return c.add(e)
 	}, "SELECT "+rowColumns+" FROM attempts ORDER BY begun")
-	if err = errors.Join(err, c.close(), c.rest(), c.packs.rest()); err != nil {
+	if err = errors.Join(err, c.close(), c.rest(), c.packs.rest(), v.accounts(ctx, tx)); err != nil {
 		return v, fmt.Errorf("verifying the ledger: %w", err)
 	}
 	return v, nil

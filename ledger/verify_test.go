@@ -46,6 +46,9 @@ func TestVerifyFindsWhatWasTampered(t *testing.T) {
 		{"UPDATE packs SET cells = x'02' WHERE scope = 0", "a pack of sums is damaged: 2026-11-24T09:00Z"},
 		{"UPDATE packs SET cells = (SELECT cells FROM packs WHERE scope = 3 AND grain = 0) WHERE scope = 1 AND grain = 0", "packed sum without its sum: "},
 		{"INSERT INTO packs SELECT scope, grain, at, 9, cells FROM packs WHERE scope = 0 AND grain = 2", "packed sum that is not the sum: 2026-11"},
+		{"UPDATE charges SET cost = cost - 1 WHERE account = 'k1' AND quarter = (SELECT MIN(quarter) FROM charges)", "account k1: "},
+		{"DELETE FROM charges WHERE account = 'red'", "account red: 0 are booked to it"},
+		{"UPDATE charges SET account = 'run:k2/run-1' WHERE account = 'run:k1/run-1'", "account run:k2/run-1: "},
 	} {
 		s := openStore(t, t.TempDir())
 		old := priced(t, s, "a", list())

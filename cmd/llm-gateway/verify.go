@@ -45,6 +45,7 @@ func (p *program) verify(ctx context.Context, dir string) error {
 	if v.Unnamed > 0 {
 		fmt.Fprintf(p.stdout, ", %d of before price lists were kept", v.Unnamed)
 	}
-	_, err = fmt.Fprintf(p.stdout, "\n%d totals are the sums of their rows, and %d packs of them say the same\n", v.Cells, v.Packs)
+	_, err = fmt.Fprintf(p.stdout, "\n%d totals are the sums of their rows, and %d packs of them say the same\n"+
+		"%d accounts of keys, teams and runs stand at what their rows cost\n", v.Cells, v.Packs, v.Accounts)
 	return err
 }
