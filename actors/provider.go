@@ -86,7 +86,7 @@ func (p *providerActor) admit(c actor.Context, a *attempt) *gateway.Error {
 	p.sys.attempts.Add(1)
 	a.job.departs()
 	p.sys.tell(departed{a, permit.Probe})
-	go a.run(p.site.cfg.Upstream) // ends when a.ctx does: the router or the client cancels it
+	p.sys.workers.do(func() { a.run(p.site.cfg.Upstream) }) // ends when a.ctx does: the router or the client cancels it
 	return nil
 }
 

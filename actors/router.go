@@ -68,7 +68,7 @@ func (r *router) Receive(c actor.Context) {
 func (r *router) start(c actor.Context) {
 	for i := range r.sys.sites {
 		s := r.sys.sites[i]
-		props := actor.PropsFromProducer(func() actor.Actor { return &providerActor{sys: r.sys, site: s} })
+		props := actor.PropsFromProducer(func() actor.Actor { return &providerActor{sys: r.sys, site: s} }, actor.WithDispatcher(&r.sys.workers))
 		pid, err := c.SpawnNamed(props, "router/provider/"+s.cfg.Name)
 		if err != nil {
 			r.sys.log.Error("starting provider actor", "provider", s.cfg.Name, "err", err)

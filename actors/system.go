@@ -30,6 +30,7 @@ type System struct {
 
 	started  chan struct{}
 	timer    atomic.Pointer[time.Timer]
+	workers  workers
 	attempts sync.WaitGroup // goroutines of attempts
 	rows     sync.WaitGroup // rows handed to the books
 	inFlight atomic.Int64
@@ -65,6 +66,7 @@ func Start(cfg Config) (*System, error) {
 	s.root = s.actors.Root
 	if err := s.spawn(); err != nil {
 		s.actors.Shutdown()
+		s.workers.end()
 		return nil, err
 	}
 	<-s.started
@@ -75,7 +77,7 @@ func (s *System) spawn() (err error) {
 	resume := actor.NewOneForOneStrategy(1<<30, time.Second, func(any) actor.Directive { return actor.ResumeDirective })
 	s.ledger, err = s.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
 		return &ledgerActor{sys: s, totals: map[[2]string]gateway.SpendLine{}}
-	}, actor.WithGuardian(resume)), "ledger")
+	}, actor.WithGuardian(resume), actor.WithDispatcher(&s.workers)), "ledger")
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (s *System) spawn() (err error) {
 		r := &router{sys: s, jobs: map[*job]struct{}{}, hosts: map[string]*actor.PID{}}
 		r.fleet = route.NewFleet(s.cfg.Times, s.view)
 		return r
-	}, actor.WithGuardian(resume), actor.WithSupervisor(restart)), "router")
+	}, actor.WithGuardian(resume), actor.WithSupervisor(restart), actor.WithDispatcher(&s.workers)), "router")
 	return err
 }
 
@@ -234,6 +236,7 @@ func (s *System) Stop(ctx context.Context) {
 		s.root.PoisonFuture(s.router).Wait()
 		s.root.PoisonFuture(s.ledger).Wait()
 		s.actors.Shutdown()
+		s.workers.end()
 	})
 }
 

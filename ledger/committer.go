@@ -59,10 +59,11 @@ type Committer struct {
 	wake    chan struct{}
 	waits   backlog
 
-	fill filler
-	stop chan struct{}
-	over sync.WaitGroup
-	once sync.Once
+	records []byte // of a group, for the goroutine that writes
+	fill    filler
+	stop    chan struct{}
+	over    sync.WaitGroup
+	once    sync.Once
 }
 
 // departure is where the outset of an attempt is in the journal, and whether it ended.

@@ -32,7 +32,7 @@ type filling struct {
 
 // fillEvery is the least time between two transactions of the store: a larger one is
 // cheaper per row, and only a reader waits for it, who can ask for it at once.
-const fillEvery = 50 * time.Millisecond
+const fillEvery = 200 * time.Millisecond
 
 func (f *filler) init() { f.wake = make(chan struct{}, 1) }
 

@@ -15,8 +15,15 @@ type pen struct{ b []byte }
 
 func (p *pen) num(n int64)     { p.b = binary.AppendVarint(p.b, n) }
 func (p *pen) text(s string)   { p.b = append(binary.AppendUvarint(p.b, uint64(len(s))), s...) }
-func (p *pen) bit(b bool)      { p.b = append(p.b, map[bool]byte{true: 1}[b]) }
 func (p *pen) list(length int) { p.b = binary.AppendUvarint(p.b, uint64(length)) }
+
+func (p *pen) bit(b bool) {
+	var n byte
+	if b {
+		n = 1
+	}
+	p.b = append(p.b, n)
+}
 
 type page struct {
 	b   []byte
@@ -86,12 +93,15 @@ func (p *pen) entry(e *gateway.Entry) {
 	for _, b := range [...]bool{e.Winner, e.Stream, u.Reported, u.HasBilled, e.Priced} {
 		p.bit(b)
 	}
+	p.list(len(e.Tags))
+	if len(e.Tags) == 0 {
+		return
+	}
 	names := make([]string, 0, len(e.Tags))
 	for name := range e.Tags {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	p.list(len(names))
 	for _, name := range names {
 		p.text(name)
 		p.text(e.Tags[name])

@@ -72,14 +72,20 @@ func (c *Committer) more() bool {
 	return len(c.queue) > 0
 }
 
+// recordsKept is the largest buffer that is kept from one group for the next.
+const recordsKept = 256 << 10
+
 // writeGroup writes a group and answers it; what is returned is to be tried again.
 func (c *Committer) writeGroup(group []item) []item {
 	if len(group) == 0 {
 		return nil
 	}
-	var records []byte
+	records := c.records[:0]
 	for i := range group {
 		records = append(records, group[i].record...)
+	}
+	if cap(records) <= recordsKept {
+		c.records = records
 	}
 	segment, err := c.journal.write(records, len(group))
 	c.mu.Lock()
