@@ -124,7 +124,7 @@ func (l *live) arm(d time.Duration) {
 // and pull fill a chunk that their caller has: a stream that waits for its next token
 // waits in them, and what lies on its stack until then is what it costs in memory.
 func (l *live) ask(c *gateway.Chunk) (err error) {
-	asked := l.ask0()
+	asked := l.sinceWhen()
 	*c, err = l.stream.Next()
 	l.asked.Store(0)
 	if waited := time.Since(l.begun) - time.Duration(asked); err == nil {
@@ -135,8 +135,8 @@ func (l *live) ask(c *gateway.Chunk) (err error) {
 	return err
 }
 
-// ask0 notes that somebody waits for the provider, and since when.
-func (l *live) ask0() int64 {
+// sinceWhen notes that somebody waits for the provider, and since when.
+func (l *live) sinceWhen() int64 {
 	asked := l.asked.Load()
 	if asked == 0 {
 		asked = max(int64(time.Since(l.begun)-l.gap.soFar), 1)
@@ -165,7 +165,7 @@ func (l *live) waiter() gateway.Waiter {
 	l.held, l.at = nil, 0 // delivered
 	w, ok := l.stream.(gateway.Waiter)
 	if ok {
-		l.ask0()
+		l.sinceWhen()
 	}
 	return w
 }
