@@ -31,6 +31,7 @@ type live struct {
 	most   time.Duration // of silence
 	gap    silence       // of who pulls
 	begun  time.Time
+	quick  bool         // the last wait was too short to make less of the stack for it
 	asked  atomic.Int64 // since when somebody waits for the provider, after begun; 0: nobody does
 	armed  atomic.Bool  // idle will fire
 	closed sync.Once
@@ -127,7 +128,9 @@ func (l *live) ask(c *gateway.Chunk) (err error) {
 	asked := l.sinceWhen()
 	*c, err = l.stream.Next()
 	l.asked.Store(0)
-	if waited := time.Since(l.begun) - time.Duration(asked); err == nil {
+	waited := time.Since(l.begun) - time.Duration(asked)
+	l.quick = waited < quickWait
+	if err == nil {
 		l.gap.heard(c, waited)
 	} else if !errors.Is(err, io.EOF) {
 		l.gap.broke(waited)
@@ -148,6 +151,10 @@ func (l *live) sinceWhen() int64 {
 	return asked
 }
 
+// quickWait is a gap between chunks that is not worth a look at the connection before
+// reading it, which costs about a microsecond: that is for streams that lie still.
+const quickWait = 20 * time.Millisecond
+
 // Wait implements gateway.Waiter for the goroutine that calls Next.
 func (l *live) Wait() {
 	if w := l.waiter(); w != nil {
@@ -159,7 +166,7 @@ func (l *live) Wait() {
 func (l *live) waiter() gateway.Waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil || l.next != nil || l.eof || l.at < len(l.held) {
+	if l.quick || l.err != nil || l.next != nil || l.eof || l.at < len(l.held) {
 		return nil
 	}
 	l.held, l.at = nil, 0 // delivered
