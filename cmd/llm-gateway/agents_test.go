@@ -43,7 +43,7 @@ type realAgent struct {
 }
 
 // providersOfAgents are the providers of the shipped providers.json, one for each kind,
-// with the model that an agent asks for.
+// and one of the kind that is not among them, with the model that an agent asks for.
 var providersOfAgents = []struct {
 	kind  fakeupstream.Kind
 	model string
@@ -53,6 +53,7 @@ var providersOfAgents = []struct {
 	{fakeupstream.Anthropic, "anthropic/claude-haiku-5-5"},
 	{fakeupstream.Gemini, "gemini/gemini-3.1-flash-lite"},
 	{fakeupstream.Ollama, "ollama/qwen2.5-coder:14b"},
+	{fakeupstream.OpenAIResponses, "openai_responses/gpt-5.1"},
 }
 
 // shippedProviders is the configuration that people start with.
@@ -71,7 +72,12 @@ func onlyProvider(t *testing.T, kind fakeupstream.Kind, script func(fakeupstream
 	t.Cleanup(func() { server.Close() })
 	name := strings.ToUpper(kind.String())
 	env := map[string]string{name + "_API_KEY": key, name + "_BASE_URL": server.Base()}
-	return serveGateway(t, shippedProviders, env), server
+	config := shippedProviders
+	if kind == fakeupstream.OpenAIResponses {
+		config = configFile(t, entry{name: kind.String(), url: server.URL(), price: 1,
+			extras: map[string]any{"kind": "openai_responses", "env_key": name + "_API_KEY", "default_model": "gpt-5.1"}})
+	}
+	return serveGateway(t, config, env), server
 }
 
 // Each agent writes a file by its own tools through the gateway and reads it back, over
