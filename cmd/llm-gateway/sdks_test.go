@@ -13,8 +13,12 @@ import (
 	"gateway/internal/fakeupstream"
 )
 
-// npmSDKs are the clients that applications are built on, by the names of their loops.
-var npmSDKs = []string{"openaiChat", "openaiResponses", "anthropic", "google", "vercel", "langchain"}
+// npmSDKs are the clients that applications are built on, by the names of their loops, with
+// how each says why the two answers of a loop ended.
+var npmSDKs = map[string][]string{
+	"openaiChat": {"tool_calls", "stop"}, "openaiResponses": {"completed", "completed"}, "anthropic": {"tool_use", "end_turn"},
+	"google": {"STOP", "STOP"}, "vercel": {"tool-calls", "stop"}, "langchain": {"tool_calls", "stop"},
+}
 
 // The same loop through each SDK of the vendors and two frameworks comes to the same,
 // whoever is behind the gateway, streamed and not. They are installed with the agents.
@@ -33,7 +37,9 @@ func TestSDKs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, sdk := range npmSDKs {
+	for sdk, finishes := range npmSDKs {
+		want := *want
+		want.Finishes = finishes
 		t.Run(sdk, func(t *testing.T) {
 			run := exec.CommandContext(t.Context(), node(t, job{packages: packages}),
 				slices.Concat([]string{filepath.Join(packages, "sdks.mjs"), sdk, base}, models)...)
@@ -57,7 +63,6 @@ func TestSDKs(t *testing.T) {
 				if err := json.Unmarshal([]byte(line), &got); err != nil {
 					t.Fatalf("%v: %s", err, line)
 				}
-				got.Finishes = want.Finishes
 				if have, wanted := string(encoded(got.toolLoop)), string(encoded(want)); have != wanted {
 					t.Errorf("%s, stream %v:\n got %s\nwant %s", got.Model, got.Stream, have, wanted)
 				}

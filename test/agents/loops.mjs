@@ -21,13 +21,17 @@ export async function openaiChat(base, model, stream) {
   const messages = [{ role: "user", content: question }];
   const ask = async () => {
     const body = { model, messages, tools: [{ type: "function", function: { name, description, parameters } }] };
-    if (!stream) return (await client.chat.completions.create(body)).choices[0].message;
-    return client.chat.completions.stream(body).finalMessage();
+    const whole = stream ? client.chat.completions.stream(body).finalChatCompletion() : client.chat.completions.create(body);
+    const choice = (await whole).choices[0];
+    finishes.push(choice.finish_reason);
+    return choice.message;
   };
+  const finishes = [];
   const first = await ask();
   const calls = first.tool_calls.map((c) => ({ name: c.function.name, arguments: JSON.parse(c.function.arguments) }));
   messages.push(first, ...first.tool_calls.map((c) => ({ role: "tool", tool_call_id: c.id, content: result })));
-  return { calls, text: (await ask()).content };
+  const { content: text } = await ask();
+  return { calls, finishes, text };
 }
 
 export async function openaiResponses(base, model, stream) {
@@ -44,7 +48,8 @@ export async function openaiResponses(base, model, stream) {
   const calls = made.map((c) => ({ name: c.name, arguments: JSON.parse(c.arguments) }));
   input.push(...first.output.map(({ parsed_arguments, ...item }) => item));
   input.push(...made.map((c) => ({ type: "function_call_output", call_id: c.call_id, output: result })));
-  return { calls, text: (await ask()).output_text };
+  const last = await ask();
+  return { calls, finishes: [first.status, last.status], text: last.output_text };
 }
 
 export async function anthropic(base, model, stream) {
@@ -62,6 +67,7 @@ export async function anthropic(base, model, stream) {
   const last = await ask();
   return {
     calls: made.map((c) => ({ name: c.name, arguments: c.input })),
+    finishes: [first.stop_reason, last.stop_reason],
     text: last.content.filter((block) => block.type === "text").map((block) => block.text).join(""),
   };
 }
@@ -71,20 +77,26 @@ export async function google(base, model, stream) {
   const contents = [{ role: "user", parts: [{ text: question }] }];
   const config = { tools: [{ functionDeclarations: [{ name, description, parametersJsonSchema: parameters }] }] };
   const ask = async () => {
-    if (!stream) return (await client.models.generateContent({ model, contents, config })).candidates[0].content.parts;
+    const asked = { model, contents, config };
+    const chunks = stream ? await client.models.generateContentStream(asked) : [await client.models.generateContent(asked)];
     const parts = [];
-    for await (const chunk of await client.models.generateContentStream({ model, contents, config })) {
-      parts.push(...(chunk.candidates?.[0]?.content?.parts ?? []));
+    for await (const chunk of chunks) {
+      const candidate = chunk.candidates?.[0];
+      parts.push(...(candidate?.content?.parts ?? []));
+      if (candidate?.finishReason) finishes.push(candidate.finishReason);
     }
     return parts;
   };
+  const finishes = [];
   const first = await ask();
   const made = first.filter((part) => part.functionCall).map((part) => part.functionCall);
   contents.push({ role: "model", parts: first });
   contents.push({ role: "user", parts: made.map((c) => ({ functionResponse: { id: c.id, name: c.name, response: JSON.parse(result) } })) });
+  const last = await ask();
   return {
     calls: made.map((c) => ({ name: c.name, arguments: c.args })),
-    text: (await ask()).filter((part) => part.text && !part.thought).map((part) => part.text).join(""),
+    finishes,
+    text: last.filter((part) => part.text && !part.thought).map((part) => part.text).join(""),
   };
 }
 
@@ -100,8 +112,9 @@ export async function vercel(base, model, stream) {
       }),
     },
   };
-  if (!stream) return { calls, text: (await generateText(asked)).text };
-  return { calls, text: await streamText(asked).text };
+  const whole = stream ? streamText(asked) : await generateText(asked);
+  const [text, steps] = await Promise.all([whole.text, whole.steps]);
+  return { calls, finishes: steps.map((step) => step.finishReason), text };
 }
 
 export async function langchain(base, model, stream) {
@@ -117,5 +130,10 @@ export async function langchain(base, model, stream) {
   const first = await ask();
   messages.push(first);
   for (const call of first.tool_calls) messages.push(new ToolMessage({ tool_call_id: call.id, content: await weather.invoke(call.args) }));
-  return { calls: first.tool_calls.map((c) => ({ name: c.name, arguments: c.args })), text: (await ask()).content };
+  const last = await ask();
+  return {
+    calls: first.tool_calls.map((c) => ({ name: c.name, arguments: c.args })),
+    finishes: [first, last].map((message) => message.response_metadata.finish_reason),
+    text: last.content,
+  };
 }

@@ -7,7 +7,7 @@ import * as loops from "./loops.mjs";
 const [sdk, base, ...models] = process.argv.slice(2);
 for (const model of models) {
   for (const stream of [false, true]) {
-    const { calls, text } = await loops[sdk](base, model, stream);
-    console.log(JSON.stringify({ model, stream, calls, text }));
+    const { calls, finishes, text } = await loops[sdk](base, model, stream);
+    console.log(JSON.stringify({ model, stream, calls, finishes, text }));
   }
 }
