@@ -52,6 +52,6 @@ type UsageSource string
 
 const (
 	UsageReported  UsageSource = "reported"  // by the provider
-	UsageEstimated UsageSource = "estimated" // by us
+	UsageEstimated UsageSource = "estimated" // by us, or without fees that nothing reports
 	UsageNone      UsageSource = "none"      // nothing was sent, so nothing is billed
 )

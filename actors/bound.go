@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"strconv"
 	"time"
 
 	"gateway"
@@ -40,17 +41,28 @@ const (
 // providers that say nothing of the kind.
 var imageMost = map[string]int{"anthropic": 5000, "gemini": 5000, "openai_responses": 5000, "ollama": 5000}
 
-// boundOf computes the bound of a request on a model; false where there is none: without
-// a price, and with contents whose tokens nothing limits.
-func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string, now time.Time) (bound, bool) {
-	if m.Tariff == nil || req.Needs.Audio || req.Needs.Files {
-		return bound{}, false
+// boundOf computes the bound of a request on a model. Where there is none it says what is
+// lacking, in words of lacks: without a price, with contents whose tokens nothing limits,
+// and with what is charged beside the tokens.
+func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string, now time.Time) (b bound, lacks string) {
+	native := nativeKind[req.Wire] == m.Kind // any other is sent what every format has
+	switch {
+	case m.Tariff == nil:
+		return bound{}, noBound
+	case req.Needs.Audio:
+		return bound{}, unbounded + "audio may cost"
+	case req.Needs.Files:
+		return bound{}, unbounded + "files may cost"
+	case native && req.Fees != "":
+		return bound{}, unbounded + strconv.Quote(req.Fees) + " may cost"
+	case native && req.Kept != "" && m.Context == 0:
+		return bound{}, unbounded + strconv.Quote(req.Kept) + " may cost"
 	}
-	b := bound{prompt: promptMost(req, prefill), choices: 1}
+	b = bound{prompt: promptMost(req, prefill), choices: 1}
 	if req.Images > 0 {
 		each, known := imageMost[m.Kind]
 		if !known && m.Provider != "openai" {
-			return bound{}, false
+			return bound{}, unbounded + "images may cost"
 		}
 		b.prompt += req.Images * max(each, imageMost["openai_responses"])
 	}
@@ -59,21 +71,23 @@ func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string,
 		if req.Needs.Many {
 			chat, err := req.Chat()
 			if err != nil {
-				return bound{}, false
+				return bound{}, noBound
 			}
 			b.choices = max(1, chat.N)
 		}
 	}
+	if native && req.Kept != "" { // no prompt is longer
+		b.prompt = max(b.prompt, m.Context)
+	}
 	b.input, b.output = dearest(m.Tariff, b.prompt, now)
 	widened := s.habits.widened(m)
 	b.input, b.output = b.input*widened/1000, b.output*widened/1000
-	return b, true
+	return b, ""
 }
 
-func (s *System) bounds(req *gateway.Request, m *gateway.Model, now time.Time) bool {
-	_, ok := s.boundOf(req, m, "", now)
-	return ok
-}
+// nativeKind is the adapter that sends a body of a format on as the client wrote it.
+var nativeKind = [...]string{gateway.WireOpenAIChat: "openai_compatible", gateway.WireAnthropicMessages: "anthropic",
+	gateway.WireOpenAIResponses: "openai_responses", gateway.WireGemini: "gemini"}
 
 // promptMost: a token is at least one byte of text, so no prompt has more tokens than
 // its body has bytes. Images are bytes of the body too, and counted apart.

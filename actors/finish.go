@@ -106,11 +106,21 @@ func (a *attempt) entry(t *tally, err *gateway.Error, winner bool, now time.Time
 	if err != nil {
 		e.Status = err.Status
 	}
-	e.Usage, e.Source = a.usage(t, err)
+	if e.Usage, e.Source = a.usage(t, err); e.Source == gateway.UsageReported && a.chargesMore(t, &e.Usage) {
+		e.Source = gateway.UsageEstimated
+	}
 	if e.Priced {
 		e.Cost = a.model.Tariff.Cost(e.Usage, a.begun)
 	}
 	return e
+}
+
+// chargesMore: the tokens at the list's price are not all of the bill.
+func (a *attempt) chargesMore(t *tally, u *gateway.Usage) bool {
+	if u.HasBilled {
+		return false
+	}
+	return a.job.req.Fees != "" && nativeKind[a.job.req.Wire] == a.model.Kind || t.tier == "priority" || t.tier == "fast"
 }
 
 // row is the part of the entry that is known before the attempt ends.

@@ -111,9 +111,9 @@ func (l *ledgerActor) hold(c actor.Context, a *attempt) {
 		return
 	}
 	if budgeted(a.job.req) {
-		var bounded bool
-		if a.bound, bounded = l.sys.boundOf(a.job.req, a.model, a.prefill(), time.Now()); !bounded {
-			l.refuse(a, gateway.Errorf(gateway.BudgetExceeded, "the key has a budget, and nothing bounds what this request may cost there"))
+		var lacks string
+		if a.bound, lacks = l.sys.boundOf(a.job.req, a.model, a.prefill(), time.Now()); lacks != "" {
+			l.refuse(a, gateway.Errorf(gateway.BudgetExceeded, "the key has a budget, and the model does not have %s", lacks))
 			return
 		}
 	}

@@ -51,9 +51,9 @@ func bills(after time.Duration, output int) func(context.Context, *gateway.Call)
 // holdOf is what a request of spending holds on the model at that price.
 func holdOf(t *testing.T, s *System, id string) gateway.Microcents {
 	t.Helper()
-	b, ok := s.boundOf(spending(id), s.cfg.Providers[0].Default, "", time.Now())
-	if !ok {
-		t.Fatal("no bound")
+	b, lacks := s.boundOf(spending(id), s.cfg.Providers[0].Default, "", time.Now())
+	if lacks != "" {
+		t.Fatal(lacks)
 	}
 	return b.cost(b.answer)
 }

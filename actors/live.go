@@ -44,6 +44,7 @@ type tally struct {
 	text    gateway.TokenCount // of text, reasoning and tool calls seen
 	bytes   int                // of the same
 	thought int                // bytes of reasoning among them
+	tier    string             // that the provider served it at
 	finish  string
 	calls   []string // ids of tool calls
 	signed  bool     // came with state that only its maker can read
@@ -57,6 +58,9 @@ func (t *tally) add(c *gateway.Chunk) {
 	t.text.Add(c.Refusal)
 	t.bytes += len(c.Reasoning) + len(c.Text) + len(c.Refusal)
 	t.thought += len(c.Reasoning)
+	if c.Meta != nil {
+		t.tier = c.Meta.Tier
+	}
 	t.signed = t.signed || len(c.Thinking) > 0
 	t.mused = t.mused || c.Reasoning != ""
 	for i := range c.Tools {

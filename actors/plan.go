@@ -71,9 +71,11 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 			lacks = "so large a context"
 			continue
 		}
-		if budgeted(req) && !s.bounds(req, m, now) {
-			lacks = noBound
-			continue
+		if budgeted(req) {
+			if _, l := s.boundOf(req, m, "", now); l != "" {
+				lacks = l
+				continue
+			}
 		}
 		cached := 0
 		if m == cache.model {
@@ -89,8 +91,11 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 	return cands, lacks
 }
 
-// noBound stands for what a model lacks when a budget cannot hold a request on it.
-const noBound = "a price that bounds what the request may cost"
+// unbounded begins what a model lacks when a budget cannot hold a request on it.
+const (
+	unbounded = "a price that bounds what "
+	noBound   = unbounded + "the request may cost"
+)
 
 // notAllowed stands for what a model lacks when the key may not use it.
 const notAllowed = "a key that may use it"
@@ -113,7 +118,7 @@ func unfit(models []*gateway.Model, lacks string) *gateway.Error {
 		e.Param = "model"
 		return e
 	}
-	if lacks == noBound {
+	if strings.HasPrefix(lacks, unbounded) {
 		return gateway.Errorf(gateway.BudgetExceeded, "the API key has a budget, and no model that could serve this request has %s", lacks)
 	}
 	if lacks == "so large a context" {

@@ -63,6 +63,7 @@ func scanGemini(r *http.Request, raw []byte, req *gateway.Request) *gateway.Erro
 	if !ok || contents.Get("#").Int() == 0 {
 		return field("contents", "\"contents\" is required.")
 	}
+	o.geminiFees(req)
 	body := gjson.ParseBytes(raw)
 	s := geminiScan{req: req}
 	s.prefix.SetSeed(prefixSeed)
@@ -144,6 +145,9 @@ func (s *geminiScan) parts(content gjson.Result, prompt bool) {
 		s.req.PromptBytes += len(p.Get("text").Str)
 		for _, name := range [...]string{"functionCall", "function_call", "functionResponse", "function_response"} {
 			s.req.PromptBytes += len(p.Get(name).Raw)
+		}
+		if either(p, "fileData", "file_data").Exists() { // of any length, and of any price where it is speech
+			fee(s.req, "fileData")
 		}
 		data := either(p, "inlineData", "inline_data")
 		if !data.IsObject() || !prompt {

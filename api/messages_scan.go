@@ -119,6 +119,7 @@ func (s *messagesScan) session(h http.Header) {
 }
 
 func (s *messagesScan) settings() {
+	s.o.messagesFees(s.req)
 	if v, ok := s.o.get("mcp_servers"); ok && v.Get("#").Int() > 0 {
 		s.req.Stateful = true
 		s.native("mcp_servers")
@@ -382,6 +383,7 @@ func (s *messagesScan) source(v gjson.Result, where string, data, url *bool) *ga
 		return s.content(v.Get("content"), where+".source.content")
 	case "file":
 		s.native("files kept at Anthropic")
+		keeps(s.req, "file")
 	default:
 		return field("messages", "%s.source.type: must be base64, url, text, content or file", where)
 	}

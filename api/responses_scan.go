@@ -38,6 +38,7 @@ func scanResponses(raw []byte, req *gateway.Request, pinned func(*gateway.Reques
 	if v, ok := o.get("stream"); ok {
 		req.Stream = v.Bool()
 	}
+	o.responsesFees(req)
 	s := responsesScan{object: o, req: req, pinned: pinned(req)}
 	for _, step := range []func() *gateway.Error{s.state, s.input, s.tools, s.settings} {
 		if err := step(); err != nil {
@@ -167,6 +168,9 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 			s.req.PromptBytes += base64.RawURLEncoding.DecodedLen(len(state) - len(carriedMark))
 		}
 		s.kept = or(state, s.kept)
+		if state == "" && responseOf(item) == "" { // OpenAI looks up what it kept
+			keeps(s.req, "input")
+		}
 		return nil
 	case "function_call", "custom_tool_call", "local_shell_call":
 		s.req.PromptBytes += len(item.Raw)
@@ -179,6 +183,9 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 		s.more = append(s.more, item.Get("tools"))
 	}
 	if s.pinned || kind == additionalTools || kind == webSearchCall {
+		if kind != additionalTools { // a reference, or what stands for more than its bytes
+			keeps(s.req, "input")
+		}
 		s.req.PromptBytes += len(item.Raw)
 		return nil
 	}

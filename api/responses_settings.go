@@ -17,6 +17,9 @@ func (s *responsesScan) tools() *gateway.Error {
 	for _, v := range lists {
 		for i, t := range v.Array() {
 			kind := t.Get("type").Str
+			if serverTool(kind) {
+				fee(s.req, "tools")
+			}
 			switch {
 			case !serverTool(kind):
 				own++

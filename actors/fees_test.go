@@ -1,0 +1,95 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"gateway"
+)
+
+// Under a budget what no price bounds is refused by name where a provider would be sent
+// it; without one it goes on, and its row does not claim to be exact.
+func TestWhatNoPriceBoundsIsRefusedUnderABudget(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind       string
+		fees, kept string
+		context    int
+		audio      bool
+		refused    string // the field; "": served
+		source     gateway.UsageSource
+	}{
+		"a fee":                      {kind: "openai_compatible", fees: "web_search_options", refused: `"web_search_options"`, source: gateway.UsageEstimated},
+		"a fee, another format":      {kind: "fake", fees: "web_search_options", source: gateway.UsageReported},
+		"kept, of an unknown length": {kind: "openai_compatible", kept: "conversation", refused: `"conversation"`, source: gateway.UsageReported},
+		"kept, in a known context":   {kind: "openai_compatible", kept: "conversation", context: 50_000, source: gateway.UsageReported},
+		"audio":                      {kind: "openai_compatible", audio: true, refused: "audio", source: gateway.UsageReported},
+		"nothing but tokens":         {kind: "openai_compatible", source: gateway.UsageReported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				up := &fake{open: bills(0, 5)}
+				s, b := purse(t, func(cfg *Config) {
+					m := cfg.Providers[0].Default
+					m.Kind, m.Context, m.Can.Audio = c.kind, c.context, true
+				}, up)
+				ask := func(id string, accounts ...gateway.Account) *gateway.Request {
+					r := spending(id, accounts...)
+					r.Fees, r.Kept, r.Needs.Audio = c.fees, c.kept, c.audio
+					return r
+				}
+				answer, err := s.Route(t.Context(), ask("budget", limited("k", 1e9)))
+				switch {
+				case c.refused == "":
+					if err != nil {
+						t.Fatal(err)
+					}
+					if held := state(t, b, "k").Held; held < gateway.RoundUp(int64(c.context)*100_000) {
+						t.Errorf("%d held for a context of %d tokens", held, c.context)
+					}
+					text(t, answer)
+				default:
+					var e *gateway.Error
+					if !errors.As(err, &e) || e.Kind != gateway.BudgetExceeded || !strings.Contains(e.Message, c.refused) || up.calls.Load() != 0 {
+						t.Errorf("%v after %d calls", err, up.calls.Load())
+					}
+				}
+				if answer, err = s.Route(t.Context(), ask("zfree")); err != nil {
+					t.Fatal(err)
+				}
+				text(t, answer)
+				synctest.Wait()
+				rows := b.all()
+				if row := rows[len(rows)-1]; row.Source != c.source || row.Cost == 0 {
+					t.Errorf("booked as %s at %d, want %s", row.Source, row.Cost, c.source)
+				}
+				stopped(t, s)
+			})
+		})
+	}
+}
+
+// A provider that says it served a call at a dearer tier has billed more than its list.
+func TestADearTierIsNotExact(t *testing.T) {
+	for tier, want := range map[string]gateway.UsageSource{"priority": gateway.UsageEstimated, "default": gateway.UsageReported} {
+		synctest.Test(t, func(t *testing.T) {
+			s, b := setup(t, nil, &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
+				usage := &gateway.Usage{Fresh: 10, Output: 3, Reported: true}
+				return &steps{ctx: ctx, end: io.EOF, chunks: []gateway.Chunk{{Text: "hi", Meta: &gateway.Meta{Tier: tier}}, {Finish: gateway.FinishStop, Usage: usage}}}, nil
+			}})
+			answer, err := s.Route(t.Context(), ask("r", true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text(t, answer)
+			synctest.Wait()
+			if rows := b.all(); rows[0].Source != want {
+				t.Errorf("%s: booked as %s, want %s", tier, rows[0].Source, want)
+			}
+			stopped(t, s)
+		})
+	}
+}

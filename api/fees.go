@@ -1,0 +1,171 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"gateway"
+)
+
+// What a request may cost beyond its tokens at the list's price: the router refuses it
+// under a budget where a provider would be sent the field. A name is the first of the
+// body that does, and stands in the refusal.
+
+func fee(req *gateway.Request, name string) {
+	if req.Fees == "" {
+		req.Fees = name
+	}
+}
+
+// keeps notes a field that adds to the prompt what lies at the provider.
+func keeps(req *gateway.Request, name string) {
+	if req.Kept == "" {
+		req.Kept = name
+	}
+}
+
+// dearTier says whether a service tier may cost more than the usual one.
+func dearTier(v gjson.Result) bool {
+	switch strings.TrimPrefix(strings.ToLower(v.Str), "service_tier_") {
+	case "", "auto", "default", "standard", "standard_only", "flex", "batch", "unspecified":
+		return false
+	}
+	return true
+}
+
+// given says whether a field is there and not switched off.
+func given(v gjson.Result) bool {
+	switch {
+	case v.Type == gjson.Null, v.Type == gjson.False:
+		return false
+	case v.IsArray():
+		return v.Get("#").Int() > 0
+	}
+	return true
+}
+
+// chatFees looks for them in a Chat Completions body. Servers of this format have added
+// searches, and lists of other models, under names of their own.
+func (o *object) chatFees(req *gateway.Request) {
+	for i := range o.fields {
+		name, v := o.fields[i].name, o.fields[i].value
+		dear := false
+		switch name {
+		case "service_tier":
+			dear = dearTier(v)
+		case "web_search_options", "web_search", "enable_search", "search_parameters", "plugins", "models", "audio",
+			"prediction", "mcp_servers", "container", "background":
+			dear = given(v)
+		case "modalities":
+			dear = beyondText(v)
+		case "tools":
+			dear = anyType(v, func(kind string) bool { return kind != "" && kind != "function" && kind != "custom" })
+		case "previous_response_id", "conversation":
+			if given(v) {
+				keeps(req, name)
+			}
+		}
+		if dear {
+			fee(req, name)
+		}
+	}
+}
+
+// beyondText says whether an answer is wanted that is more than text, whose tokens have
+// another price.
+func beyondText(modalities gjson.Result) bool {
+	for _, m := range modalities.Array() {
+		if !strings.EqualFold(m.Str, "text") {
+			return true
+		}
+	}
+	return false
+}
+
+func anyType(list gjson.Result, is func(kind string) bool) bool {
+	found := false
+	list.ForEach(func(_, one gjson.Result) bool {
+		found = is(one.Get("type").Str)
+		return !found
+	})
+	return found
+}
+
+// messagesFees looks for them in a Messages body: tools that Anthropic runs, fast mode,
+// data that must stay in a country, and summaries that cost a call of their own.
+func (o *object) messagesFees(req *gateway.Request) {
+	for i := range o.fields {
+		name, v := o.fields[i].name, o.fields[i].value
+		dear := false
+		switch name {
+		case "service_tier":
+			dear = dearTier(v)
+		case "speed":
+			dear = v.Type != gjson.Null && v.Str != "standard"
+		case "inference_geo":
+			dear = v.Type != gjson.Null && v.Str != "global"
+		case "mcp_servers", "container":
+			dear = given(v)
+		case "tools":
+			dear = anyType(v, func(kind string) bool { return kind != "" && kind != "custom" && !runsAtClient(kind) })
+		case "context_management":
+			dear = anyType(v.Get("edits"), func(kind string) bool { return strings.HasPrefix(kind, "compact") })
+		}
+		if dear {
+			fee(req, name)
+		}
+	}
+}
+
+// responsesFees looks for them in a Responses body, but for its tools. A stored prompt may
+// bring some of its own.
+func (o *object) responsesFees(req *gateway.Request) {
+	for i := range o.fields {
+		name, v := o.fields[i].name, o.fields[i].value
+		dear := false
+		switch name {
+		case "service_tier":
+			dear = dearTier(v)
+		case "prompt", "background", "context_management":
+			dear = given(v)
+		case "previous_response_id", "conversation":
+			if given(v) {
+				keeps(req, name)
+			}
+		}
+		if dear {
+			fee(req, name)
+		}
+	}
+}
+
+// geminiFees looks for them in a generateContent body: of the tools only functions are
+// free.
+func (o *object) geminiFees(req *gateway.Request) {
+	for i := range o.fields {
+		name, v := o.fields[i].name, o.fields[i].value
+		dear := false
+		switch name {
+		case "serviceTier", "service_tier":
+			dear = dearTier(v)
+		case "tools":
+			v.ForEach(func(_, group gjson.Result) bool {
+				group.ForEach(func(key, _ gjson.Result) bool {
+					dear = dear || key.Str != "functionDeclarations" && key.Str != "function_declarations"
+					return !dear
+				})
+				return !dear
+			})
+		case "generationConfig", "generation_config":
+			dear = beyondText(either(v, "responseModalities", "response_modalities"))
+		case "cachedContent", "cached_content", "continuationToken", "continuation_token":
+			if given(v) {
+				keeps(req, name)
+			}
+		}
+		if dear {
+			fee(req, name)
+		}
+	}
+}
