@@ -21,6 +21,8 @@ type budgetSum struct {
 	unproven int     // rounds with more unsure than cut calls can account for
 	room     float64 // of the limit, left by the providers' side at the worst
 	allowed  float64 // of the limit, that may be left so
+	rooms    float64 // of the limits, summed
+	holds    float64 // two of them, of the limits, summed
 }
 
 func (b *budgetTest) rounds(ctx context.Context, out io.Writer, f *funds, o *outside) (left int, err error) {
@@ -59,6 +61,7 @@ func (s *budgetSum) verdict() error {
 		{s.unheld > 0, "something was held a second after the end"},
 		{s.unwarranted > 0, "calls were refused while there was room"},
 		{s.roomy > 0, "rounds ended while there was room"},
+		{s.rooms > s.holds+float64(s.rounds)/20, "the rounds left too much room in the mean"},
 		{s.unproven > 0, "more was kept as unsure than calls that were cut may have cost"},
 		{s.requests >= mixLeast && (s.used < s.charged*0.99 || s.used > s.charged*1.10), "what is booked is not what was charged, within 1 % below and 10 % above"},
 	} {
@@ -76,8 +79,8 @@ func (s *budgetSum) print(out io.Writer, took time.Duration, b *budgetTest) {
 	fmt.Fprintf(out, "overshoot against the providers' own bill: worst %d microcents, in %d rounds\n", s.worst, s.over)
 	fmt.Fprintf(out, "refused while there was room: %d (for what others held, after a wait: %d); rounds with something held a second after the end: %d (longest wait for 0: %v)\n",
 		s.unwarranted, s.crowded, s.unheld, s.slowest.Round(time.Millisecond))
-	fmt.Fprintf(out, "rounds that ended with room: %d (at the worst %.2f %% of the budget by the providers' bill and what they saw cut; %.2f %% allowed)\n",
-		s.roomy, 100*s.room, 100*s.allowed)
+	fmt.Fprintf(out, "rounds that ended with room: %d (by the providers' bill and what they saw cut, %.2f %% of the budget in the mean and %.2f %% at the worst; %.2f %% allowed)\n",
+		s.roomy, 100*s.rooms/n, 100*s.room, 100*s.allowed)
 	fmt.Fprintf(out, "of a budget, in the mean: %.2f %% booked, %.2f %% charged by the providers, %.2f %% unsure; rounds with more unsure than was cut: %d\n",
 		100*s.used/n, 100*s.charged/n, 100*s.unsure/n, s.unproven)
 	if s.requests < mixLeast {
@@ -134,11 +137,11 @@ func (b *budgetTest) round(ctx context.Context, sum *budgetSum, f *funds, o *out
 // by what the gateway says that is left, and by what the providers charged and saw cut.
 // The last to be refused may have been so for another that then ended: two holds. Calls that
 // were cut on their way to a provider are on its side as if they had never been: they may
-// account for a twentieth of the budget.
+// account for a tenth of a budget, and for a twentieth in the mean.
 func (s *budgetSum) judge(of *fund, state stands, o *outside) {
 	c, limit := o.now(), float64(of.limit)
 	room := of.limit - c.bill - c.unsure
-	unseen := min(c.lag, of.limit/20)
+	unseen := min(c.lag, of.limit/10)
 	allowed := 2*o.hold() + unseen
 	if of.limit-state.Spent-state.Unsure >= 2*o.hold() || room >= allowed {
 		s.roomy++
@@ -146,6 +149,8 @@ func (s *budgetSum) judge(of *fund, state stands, o *outside) {
 	if state.Unsure > c.unsure+unseen {
 		s.unproven++
 	}
+	s.rooms += float64(room) / limit
+	s.holds += float64(2*o.hold()) / limit
 	if share := float64(room) / limit; s.rounds == 1 || share > s.room {
 		s.room = share
 	}

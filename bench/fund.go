@@ -16,7 +16,7 @@ import (
 )
 
 // fund is the budget that one round spends: the cap of a run, a key's budget with a larger
-// one of its team above it, or a team's with larger ones of its keys below it.
+// one of its team above it, or a team's that two keys share.
 type fund struct {
 	account string // whose limit is reached first
 	limit   int64
@@ -75,8 +75,8 @@ func (f *funds) ofRun(name string) *fund {
 		}}
 }
 
-// ofKeys makes a team and so many keys of it. The smaller limit is the one that is
-// reached first; the other must agree with it.
+// ofKeys makes a team and so many keys of it. The one key's limit is reached first if it is
+// the smaller; of two that spend alike none comes to three quarters of their team's.
 func (f *funds) ofKeys(ctx context.Context, name string, ofTeam, ofKey int64, keys int) (*fund, error) {
 	type made struct{ ID, Secret string }
 	budget := func(limit int64) map[string]any {
