@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,11 +33,40 @@ type formats struct {
 
 // formatSides are the providers, the relayed one first.
 var formatSides = []struct {
-	kind fakeupstream.Kind
-	wire string
+	kind        fakeupstream.Kind
+	wire, model string // whose name says what it takes, with some vendors
 }{
-	{fakeupstream.Anthropic, "anthropic"}, {fakeupstream.OpenAI, "openai_compatible"}, {fakeupstream.DeepSeek, "openai_compatible"},
-	{fakeupstream.Gemini, "gemini"}, {fakeupstream.Ollama, "ollama"},
+	{fakeupstream.Anthropic, "anthropic", "m"}, {fakeupstream.OpenAI, "openai_compatible", "m"}, {fakeupstream.DeepSeek, "openai_compatible", "m"},
+	{fakeupstream.Gemini, "gemini", "gemini-3-pro"}, {fakeupstream.Ollama, "ollama", "m"}, {fakeupstream.OpenAIResponses, "openai_responses", "m"},
+}
+
+// formatScenes are what is asked and answered: the fields of the request beside model,
+// limit and stream.
+var formatScenes = []struct{ name, fields string }{
+	{"text", `"messages":[{"role":"user","content":"Hello"}]`},
+	{"tools", `"messages":[{"role":"user","content":"Write the file."}],"tools":[{"name":"write","description":"Writes a file.",` +
+		`"input_schema":{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"}},"required":["path","content"]}}]`},
+	{"thinking", `"thinking":{"type":"enabled","budget_tokens":1024},"messages":[{"role":"user","content":"Hello"}]`},
+	{"history", `"messages":[` + strings.Repeat(`{"role":"user","content":"`+strings.Repeat("What was asked. ", 40)+`"},{"role":"assistant","content":"`+
+		strings.Repeat("What was said. ", 80)+`"},`, 100) + `{"role":"user","content":"Hello"}]`},
+}
+
+// script answers with two calls whose arguments are as long as an answer when tools
+// are offered, and else as any model does.
+func (f *formats) script(seen fakeupstream.Seen) fakeupstream.Step {
+	if len(seen.Tools) == 0 {
+		return fakeupstream.Step{}
+	}
+	content, err := json.Marshal(fakeupstream.Text("file", f.tokens/2))
+	if err != nil {
+		return fakeupstream.Step{}
+	}
+	var calls []fakeupstream.Call
+	for _, path := range [...]string{"a.txt", "b.txt"} {
+		calls = append(calls, fakeupstream.Call{Name: seen.Tools[0].Name,
+			Arguments: fmt.Sprintf(`{"path":%q,"content":%s}`, path, content)})
+	}
+	return fakeupstream.Step{Say: &fakeupstream.Say{Calls: calls}}
 }
 
 func newFormats() *cobra.Command {
@@ -64,13 +94,17 @@ func (f *formats) run(ctx context.Context, out io.Writer) error {
 	defer os.RemoveAll(folder)
 	config := &strings.Builder{}
 	for i, side := range formatSides {
-		server, err := fakeupstream.Start(fakeupstream.Config{Kind: side.kind, Canned: true, Tokens: f.tokens})
+		server, err := fakeupstream.Start(fakeupstream.Config{Kind: side.kind, Tokens: f.tokens, Script: f.script})
 		if err != nil {
 			return err
 		}
 		defer server.Close()
 		comma := map[bool]string{true: ",", false: ""}[i > 0]
-		fmt.Fprintf(config, `%s%q:{"kind":%q,"env_key":"BENCH_API_KEY","base_url":%q,"default_model":"m"}`, comma, side.kind, side.wire, server.Base())
+		quirks := "{}"
+		if side.kind == fakeupstream.DeepSeek { // it thinks, and refuses a history that lost its reasoning
+			quirks = `{"thinking":true,"reasoning_back":true}`
+		}
+		fmt.Fprintf(config, `%s%q:{"kind":%q,"env_key":"BENCH_API_KEY","base_url":%q,"default_model":%q,"quirks":%s}`, comma, side.kind, side.wire, server.Base(), side.model, quirks)
 	}
 	r := &rig{folder: folder, binary: f.binary, sync: "normal"}
 	defer r.stop()
@@ -78,15 +112,20 @@ func (f *formats) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	spent := make([]time.Duration, len(formatSides))
+	spent := make([][]time.Duration, len(formatScenes))
 	for round := range f.rounds + 1 {
-		for i, side := range formatSides {
-			took, err := f.turn(ctx, gw, side.kind.String()+"/m")
-			if err != nil {
-				return fmt.Errorf("%s: %w", side.kind, err)
+		for n, scene := range formatScenes {
+			if round == 0 {
+				spent[n] = make([]time.Duration, len(formatSides))
 			}
-			if round > 0 { // the first warms up
-				spent[i] += took
+			for i, side := range formatSides {
+				took, err := f.turn(ctx, gw, side.kind.String()+"/"+side.model, scene.fields)
+				if err != nil {
+					return fmt.Errorf("%s of %s: %w", scene.name, side.kind, err)
+				}
+				if round > 0 { // the first warms up
+					spent[n][i] += took
+				}
 			}
 		}
 	}
@@ -94,27 +133,29 @@ func (f *formats) run(ctx context.Context, out io.Writer) error {
 }
 
 // report prints what each provider's streams cost. Its error says which cost too much.
-func (f *formats) report(out io.Writer, spent []time.Duration) error {
+func (f *formats) report(out io.Writer, spent [][]time.Duration) error {
 	var dear []error
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "provider\tevents\tCPU per stream\tof a relayed one")
-	for i, side := range formatSides {
-		how := "translated"
-		if i == 0 {
-			how = "relayed"
+	fmt.Fprintln(table, "stream\tprovider\tevents\tCPU per stream\tof a relayed one")
+	for n, scene := range formatScenes {
+		for i, side := range formatSides {
+			how := "translated"
+			if i == 0 {
+				how = "relayed"
+			}
+			ratio := float64(spent[n][i]) / float64(spent[n][0])
+			if ratio > f.most {
+				dear = append(dear, fmt.Errorf("%s: a stream of %s costs %.2f times a relayed one, at most %.2f is wanted", scene.name, side.kind, ratio, f.most))
+			}
+			each := spent[n][i] / time.Duration(f.rounds*f.streams)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%.2f\n", scene.name, side.kind, how, each.Round(time.Microsecond), ratio)
 		}
-		ratio := float64(spent[i]) / float64(spent[0])
-		if ratio > f.most {
-			dear = append(dear, fmt.Errorf("a stream of %s costs %.2f times a relayed one, at most %.2f is wanted", side.kind, ratio, f.most))
-		}
-		each := spent[i] / time.Duration(f.rounds*f.streams)
-		fmt.Fprintf(table, "%s\t%s\t%v\t%.2f\n", side.kind, how, each.Round(time.Microsecond), ratio)
 	}
 	return errors.Join(append(dear, table.Flush())...)
 }
 
 // turn asks for the streams of one provider and gives the processor time that the gateway used.
-func (f *formats) turn(ctx context.Context, gw *process, model string) (time.Duration, error) {
+func (f *formats) turn(ctx context.Context, gw *process, model, fields string) (time.Duration, error) {
 	before, err := gw.cpu()
 	if err != nil {
 		return 0, err
@@ -128,7 +169,7 @@ func (f *formats) turn(ctx context.Context, gw *process, model string) (time.Dur
 	for range f.at {
 		group.Go(func() { // ends with the streams
 			for left.Add(-1) >= 0 {
-				if err := messagesStream(ctx, client, gw.base, model); err != nil {
+				if err := messagesStream(ctx, client, gw.base, model, fields); err != nil {
 					failures <- err
 					return
 				}
@@ -146,8 +187,8 @@ func (f *formats) turn(ctx context.Context, gw *process, model string) (time.Dur
 }
 
 // messagesStream reads one stream to its end, which must be a whole one.
-func messagesStream(ctx context.Context, client *http.Client, base, model string) error {
-	body := fmt.Sprintf(`{"model":%q,"max_tokens":1000,"stream":true,"messages":[{"role":"user","content":"Hello"}]}`, model)
+func messagesStream(ctx context.Context, client *http.Client, base, model, fields string) error {
+	body := fmt.Sprintf(`{"model":%q,"max_tokens":4000,"stream":true,%s}`, model, fields)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages", strings.NewReader(body))
 	if err != nil {
 		return err

@@ -10,16 +10,18 @@ import (
 // A provider whose streams cost more than is wanted makes the command fail, and is named.
 func TestFormatsThatCostTooMuch(t *testing.T) {
 	f := &formats{streams: 10, rounds: 1, most: 1.5}
-	spent := make([]time.Duration, len(formatSides))
-	for i := range spent {
-		spent[i] = time.Second
+	spent := make([][]time.Duration, len(formatScenes))
+	for n := range spent {
+		for range formatSides {
+			spent[n] = append(spent[n], time.Second)
+		}
 	}
 	var out bytes.Buffer
 	if err := f.report(&out, spent); err != nil || !strings.Contains(out.String(), "relayed") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	spent[3] = 1600 * time.Millisecond
-	if err := f.report(&out, spent); err == nil || !strings.Contains(err.Error(), formatSides[3].kind.String()) || strings.Contains(err.Error(), formatSides[2].kind.String()+" costs") {
+	spent[1][3] = 1600 * time.Millisecond
+	if err := f.report(&out, spent); err == nil || !strings.Contains(err.Error(), formatScenes[1].name+": a stream of "+formatSides[3].kind.String()) || strings.Contains(err.Error(), formatSides[2].kind.String()+" costs") {
 		t.Errorf("%v", err)
 	}
 }
