@@ -12,7 +12,7 @@ import (
 // decodeChat makes the normal form of a Chat Completions body that scanChat accepted.
 // It runs only when a provider of another format is asked.
 func decodeChat(raw []byte) (*gateway.Chat, error) {
-	body := gjson.ParseBytes(raw)
+	body := parseInPlace(raw)
 	d := &chatDecoder{chat: &gateway.Chat{}}
 	var err *gateway.Error
 	body.ForEach(func(k, v gjson.Result) bool {

@@ -16,7 +16,7 @@ import (
 // decodeGemini makes the normal form of a generateContent body that scanGemini accepted.
 // It runs only when a provider of another format is asked.
 func decodeGemini(raw []byte) (*gateway.Chat, error) {
-	body := gjson.ParseBytes(raw)
+	body := parseInPlace(raw)
 	d := &geminiDecoder{chat: &gateway.Chat{}, seen: sha256.New()}
 	if body.Get("cachedContent").Str != "" {
 		return nil, only("cachedContent", "\"cachedContent\" is kept at Google, and no other provider has it.")

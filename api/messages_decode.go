@@ -12,7 +12,7 @@ import (
 // decodeMessages makes the normal form of a Messages body that the scan accepted. It
 // runs only when a provider of another format is asked.
 func decodeMessages(raw []byte) (*gateway.Chat, error) {
-	d := &messagesDecoder{chat: &gateway.Chat{}, body: gjson.ParseBytes(raw)}
+	d := &messagesDecoder{chat: &gateway.Chat{}, body: parseInPlace(raw)}
 	d.settings()
 	eachBlock(d.body.Get("system"), d.system)
 	var err *gateway.Error

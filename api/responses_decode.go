@@ -13,7 +13,7 @@ import (
 // decodeResponses makes the normal form of a Responses body that scanResponses
 // accepted. It runs only when a provider of another format is asked.
 func decodeResponses(raw []byte) (*gateway.Chat, error) {
-	body := gjson.ParseBytes(raw)
+	body := parseInPlace(raw)
 	d := &responsesDecoder{chat: &gateway.Chat{}, tools: toolsOfClient(body)}
 	if text := body.Get("instructions"); text.Type == gjson.String && text.Str != "" {
 		d.add(gateway.Message{Speaker: gateway.System, Parts: []gateway.Part{{Text: text.Str}}})

@@ -62,7 +62,8 @@ func largeCall() *gateway.Call {
 	return call
 }
 
-// A request of 10 MiB that is sent to several providers at once is in memory once.
+// A request of 10 MiB in OpenAI's format that is sent to several providers of that format
+// at once is in memory once.
 func TestHedgedLargeBodyIsNotCopied(t *testing.T) {
 	const attempts = 4
 	sum := func(r io.Reader) string {
