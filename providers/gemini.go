@@ -330,7 +330,7 @@ func (a *gemini) Embed(ctx context.Context, call *gateway.Call) (*gateway.Embedd
 		if in.Dimensions > 0 {
 			w.put("outputDimensionality", strconv.Itoa(in.Dimensions))
 		}
-		requests[i] = string(a.withParams([]byte(w.done()), call.Model.Name))
+		requests[i] = string(a.withParams(w.bytes(), call.Model.Name))
 	}
 	raw, err := a.fetch(ctx, call, a.BaseURL+"/models/"+call.Model.Name+":batchEmbedContents", a.header, []byte(`{"requests":`+array(requests)+`}`))
 	if err != nil {

@@ -69,7 +69,7 @@ func (a *gemini) translate(call *gateway.Call, chat *gateway.Chat, sentinel bool
 	if config := geminiConfig(call, chat, t.model); config != "{}" {
 		w.put("generationConfig", config)
 	}
-	return a.withParams([]byte(w.done()), call.Model.Name), nil
+	return a.withParams(w.bytes(), call.Model.Name), nil
 }
 
 func geminiConfig(call *gateway.Call, chat *gateway.Chat, m geminiModel) string {

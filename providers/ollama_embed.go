@@ -26,7 +26,7 @@ func (a *ollama) Embed(ctx context.Context, call *gateway.Call) (*gateway.Embedd
 	if in.Dimensions > 0 {
 		w.put("dimensions", strconv.Itoa(in.Dimensions))
 	}
-	raw, err := a.fetch(ctx, call, a.BaseURL+"/api/embed", a.header, a.withParams([]byte(w.done()), call.Model.Name))
+	raw, err := a.fetch(ctx, call, a.BaseURL+"/api/embed", a.header, a.withParams(w.bytes(), call.Model.Name))
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (a *ollama) translate(call *gateway.Call, chat *gateway.Chat, thinking bool
 		w.put("logprobs", "true")
 	}
 	w.put("options", ollamaOptions(call, chat))
-	return a.withParams([]byte(w.done()), call.Model.Name), thinks, nil
+	return a.withParams(w.bytes(), call.Model.Name), thinks, nil
 }
 
 // ollamaThink maps an effort; models that take levels are told one, others yes or no.

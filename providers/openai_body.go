@@ -159,7 +159,7 @@ func quoted(text string) string {
 	if err != nil {
 		return `""`
 	}
-	return string(raw)
+	return inPlace(raw)
 }
 
 // field writes one field of the client's body as this provider wants it.

@@ -56,10 +56,8 @@ func encodeOpenAI(c *gateway.Chat, model *gateway.Model) []byte {
 		putText(&w, "verbosity", c.Verbosity)
 	}
 	putText(&w, "user", c.User)
-	return []byte(w.done())
+	return w.bytes()
 }
-
-func array(items []string) string { return "[" + strings.Join(items, ",") + "]" }
 
 func putText(w *objectWriter, name, text string) {
 	if text != "" {

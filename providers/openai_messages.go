@@ -229,22 +229,3 @@ func (e *edit) toolCalls(list gjson.Result, names, ids map[string]string) string
 	})
 	return out.String() + "]"
 }
-
-// objectWriter writes a JSON object from names and JSON texts.
-type objectWriter struct{ out []byte }
-
-func (w *objectWriter) put(name, value string) {
-	if len(w.out) == 0 {
-		w.out = append(w.out, '{')
-	} else {
-		w.out = append(w.out, ',')
-	}
-	w.out = append(append(append(w.out, quoted(name)...), ':'), value...)
-}
-
-func (w *objectWriter) done() string {
-	if len(w.out) == 0 {
-		return "{}"
-	}
-	return string(append(w.out, '}'))
-}

@@ -56,7 +56,7 @@ func (a *responses) translate(call *gateway.Call, unreasoning bool) (*responsesA
 	w.put("store", "false")
 	w.put("stream", strconv.FormatBool(!call.Plain))
 	reasons := !unreasoning && (e.recalled || chat.Effort != "")
-	return &responsesAsk{body: a.withParams([]byte(w.done()), call.Model.Name), reasons: reasons, recalled: e.recalled}, nil
+	return &responsesAsk{body: a.withParams(w.bytes(), call.Model.Name), reasons: reasons, recalled: e.recalled}, nil
 }
 
 func (e *responsesEdit) cannot(what string) error {

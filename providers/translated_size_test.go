@@ -1,0 +1,49 @@
+package providers
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+
+	"gateway"
+)
+
+// A body that must be translated is made anew for each attempt: this says what one costs,
+// and that it stays so. The normal form is made once for all of them. One copy is what is
+// sent; the others are the levels that it was put together from, and are free at once.
+func TestWhatATranslatedBodyCosts(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.CopyBuffer(struct{ io.Writer }{io.Discard}, r.Body, make([]byte, 64<<10))
+		w.WriteHeader(http.StatusBadRequest)
+	}))
+	defer server.Close()
+	text := string(largeCall().Request.Raw[:largeBody])
+	for kind, most := range map[string]float64{anthropicKind: 2.5, ollamaKind: 4.5, geminiKind: 6.5} {
+		call := chatCall()
+		call.Model.Kind = kind
+		call.Request.Decode = func([]byte) (*gateway.Chat, error) {
+			return &gateway.Chat{Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{{Text: text}}}}}, nil
+		}
+		client := NewClient()
+		a, err := kinds[kind](Settings{Name: "p", Kind: kind, BaseURL: server.URL, Client: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		for range 2 { // the first makes the normal form and fills the pools
+			runtime.ReadMemStats(&before)
+			if _, err := a.Open(t.Context(), call); gateway.KindOf(err) != gateway.Invalid {
+				t.Errorf("%s: %v", kind, err)
+			}
+			runtime.ReadMemStats(&after)
+		}
+		client.CloseIdleConnections()
+		copies := float64(after.TotalAlloc-before.TotalAlloc) / largeBody
+		t.Logf("%s: an attempt allocates %.1f times the body", kind, copies)
+		if copies > most {
+			t.Errorf("%s: an attempt allocates %.1f times the body", kind, copies)
+		}
+	}
+}
