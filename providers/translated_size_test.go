@@ -32,15 +32,17 @@ func TestWhatATranslatedBodyCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 		var before, after runtime.MemStats
-		for range 2 { // the first makes the normal form and fills the pools
+		least := uint64(1 << 62) // pools that were emptied meanwhile are filled again
+		for range 4 {
 			runtime.ReadMemStats(&before)
 			if _, err := a.Open(t.Context(), call); gateway.KindOf(err) != gateway.Invalid {
 				t.Errorf("%s: %v", kind, err)
 			}
 			runtime.ReadMemStats(&after)
+			least = min(least, after.TotalAlloc-before.TotalAlloc)
 		}
 		client.CloseIdleConnections()
-		copies := float64(after.TotalAlloc-before.TotalAlloc) / largeBody
+		copies := float64(least) / largeBody
 		t.Logf("%s: an attempt allocates %.1f times the body", kind, copies)
 		if copies > most {
 			t.Errorf("%s: an attempt allocates %.1f times the body", kind, copies)
