@@ -20,7 +20,7 @@ func TestWhatATranslatedBodyCosts(t *testing.T) {
 	}))
 	defer server.Close()
 	text := string(largeCall().Request.Raw[:largeBody])
-	for kind, most := range map[string]float64{anthropicKind: 2.5, ollamaKind: 4.5, geminiKind: 6.5} {
+	for kind, most := range map[string]float64{anthropicKind: 2.5, ollamaKind: 6.5, geminiKind: 8.5} {
 		call := chatCall()
 		call.Model.Kind = kind
 		call.Request.Decode = func([]byte) (*gateway.Chat, error) {
