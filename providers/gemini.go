@@ -103,6 +103,7 @@ type geminiStream struct {
 	ended bool // a finish reason was seen
 	usage gateway.Usage
 	err   error
+	alike geminiAlike
 }
 
 // Next returns the next chunk; see gateway.Stream.
@@ -203,14 +204,23 @@ func (s *geminiStream) whole() (gateway.Stream, error) {
 func (s *geminiStream) Close() error { return s.body.Close() }
 
 func (s *geminiStream) decode(data []byte) *gateway.Error {
+	if s.likeTheLast(data) {
+		return nil
+	}
 	if !gjson.ValidBytes(data) {
 		return garbled(s.call, nil)
 	}
 	// The bytes stay as they are until the next event; every text that leaves is a copy.
-	return s.object(gjson.Parse(unsafe.String(unsafe.SliceData(data), len(data))))
+	before := len(s.queue)
+	failure := s.object(gjson.Parse(unsafe.String(unsafe.SliceData(data), len(data))))
+	if failure == nil && len(s.queue) == before+1 {
+		s.alike.learn(data, &s.queue[before])
+	}
+	return failure
 }
 
 func (s *geminiStream) object(o gjson.Result) *gateway.Error {
+	s.alike.text, s.alike.found = "", [len(geminiCountNames)]string{}
 	if o.Get("error").Exists() {
 		return classify(s.a.Kind, s.a.Name, s.call.Model.Name, http.StatusOK, nil, []byte(strings.Clone(o.Raw)))
 	}
@@ -220,9 +230,7 @@ func (s *geminiStream) object(o gjson.Result) *gateway.Error {
 		c.Meta = &gateway.Meta{ID: strings.Clone(o.Get("responseId").Str), Model: strings.Clone(o.Get("modelVersion").Str)}
 	}
 	if u := o.Get("usageMetadata"); u.IsObject() {
-		s.usage = geminiUsage(u)
-		u := s.usage
-		c.Usage = &u
+		s.reports(&c, s.alike.count(u))
 	}
 	if reason := o.Get("promptFeedback.blockReason"); reason.Exists() {
 		c.Finish, c.Native, s.ended = gateway.FinishFilter, "prompt:"+strings.Clone(reason.Str), true
@@ -260,7 +268,11 @@ func (s *geminiStream) part(c *gateway.Chunk, part gjson.Result) {
 		c.Tools = append(c.Tools, d)
 		return
 	}
-	text := owned(part.Get("text"))
+	said := part.Get("text")
+	if said.Str != "" {
+		s.alike.text = said.Raw
+	}
+	text := owned(said)
 	if part.Get("thought").Bool() {
 		c.Reasoning += text
 	} else {
@@ -304,16 +316,6 @@ func (s *geminiStream) finish(c gateway.Chunk, reason string) *gateway.Error {
 	}
 	s.queue = append(s.queue, c)
 	return nil
-}
-
-// geminiUsage: counts are cumulative and a missing one is 0; thoughts are billed as output.
-func geminiUsage(u gjson.Result) gateway.Usage {
-	n := func(name string) int { return int(u.Get(name).Int()) }
-	cached, thoughts := n("cachedContentTokenCount"), n("thoughtsTokenCount")
-	return gateway.Usage{
-		Fresh:      max(0, n("promptTokenCount")+n("toolUsePromptTokenCount")-cached),
-		CachedRead: cached, Output: n("candidatesTokenCount") + thoughts, Reasoning: thoughts, Reported: true,
-	}
 }
 
 // Embed asks for vectors. The answer has no usage.

@@ -2,7 +2,6 @@ package providers
 
 import (
 	"bytes"
-	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -27,8 +26,8 @@ func (a *alike) learn(data []byte, c *gateway.Chunk) {
 	if len(text) < 2 || (c.Text == "") == (c.Reasoning == "") || !onlyText(c) {
 		return
 	}
-	at := int(uintptr(unsafe.Pointer(unsafe.StringData(text))) - uintptr(unsafe.Pointer(unsafe.SliceData(data))))
-	if at < 0 || at+len(text) > len(data) || string(data[at:at+len(text)]) != text || text[0] != '"' {
+	at, ok := placeOf(data, text)
+	if !ok || text[0] != '"' {
 		return
 	}
 	a.before = append(a.before[:0], data[:at+1]...)
@@ -50,10 +49,8 @@ func (a *alike) textOf(data []byte) (string, bool) {
 		return "", false
 	}
 	text := data[len(a.before) : len(a.before)+n]
-	for _, c := range text {
-		if c < ' ' || c == '"' || c == '\\' {
-			return "", false
-		}
+	if plain(text) < n {
+		return "", false
 	}
 	return string(text), true
 }
