@@ -20,6 +20,12 @@ func TestFormatsThatCostTooMuch(t *testing.T) {
 	if err := f.report(&out, spent); err != nil || !strings.Contains(out.String(), "relayed") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
+	history := len(formatScenes) - 1
+	spent[history][3] = 2 * time.Second
+	out.Reset()
+	if err := f.report(&out, spent); err != nil || !strings.Contains(out.String(), "2.00") || !strings.Contains(out.String(), formatScenes[history].name+" have no bar") {
+		t.Errorf("a long history: %v\n%s", err, out.String())
+	}
 	spent[1][3] = 1600 * time.Millisecond
 	if err := f.report(&out, spent); err == nil || !strings.Contains(err.Error(), formatScenes[1].name+": a stream of "+formatSides[3].kind.String()) || strings.Contains(err.Error(), formatSides[2].kind.String()+" costs") {
 		t.Errorf("%v", err)
