@@ -10,7 +10,7 @@ import (
 // our memory. Source: routing reference section 11.
 const maxEvent = 1 << 20
 
-var errEventTooLarge = errors.New("event is larger than 8 MiB")
+var errEventTooLarge = errors.New("event is larger than 1 MiB")
 
 // sseEvent is one server-sent event. Data is valid until the next call of Next.
 type sseEvent struct {
