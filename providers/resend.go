@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	neturl "net/url"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"gateway"
 )
@@ -54,8 +56,9 @@ func carry(req *http.Request, body payload, ready func() error) {
 
 // passage is what is known of one request on its way.
 type passage struct {
-	began    atomic.Bool // something of it may be out
-	answered atomic.Bool // something of its answer came
+	began    atomic.Bool  // something of it may be out
+	answered atomic.Bool  // something of its answer came
+	wrote    atomic.Int64 // when all of it was out, in Unix nanoseconds; 0: it was not
 	on       atomic.Pointer[httptrace.GotConnInfo]
 }
 
@@ -66,13 +69,18 @@ func (p *passage) watch(ctx context.Context, told func()) context.Context {
 		WroteHeaders:         func() { p.began.Store(true) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			if info.Err == nil {
+				p.wrote.Store(time.Now().UnixNano())
 				told()
 			}
 		},
 	})
 }
 
-// died: the HTTP/2 connection went down under the request, which was not its first.
+// died: the HTTP/2 connection went down under the request, which was not its first, and
+// nothing says that the server has it. A connection that carried it for longer than a dead
+// one goes unnoticed was alive. A server that sends GOAWAY and closes has received what the
+// GOAWAY covers, and net/http itself sends again what it does not (RFC 9113, section 6.8).
+// In both cases the provider may have done the work, and sent again it would be paid twice.
 func (p *passage) died(err error) bool {
 	on := p.on.Load()
 	if on == nil || !on.Reused || p.answered.Load() {
@@ -81,6 +89,12 @@ func (p *passage) died(err error) bool {
 	var own *gateway.Error // of OnReady
 	var one streamError
 	if errors.As(err, &own) || errors.As(err, &one) {
+		return false
+	}
+	if w := p.wrote.Load(); w != 0 && time.Since(time.Unix(0, w)) > silence+pingAnswer+time.Second {
+		return false
+	}
+	if strings.Contains(err.Error(), "server sent GOAWAY") { // its type has no name that can be written
 		return false
 	}
 	conn, secure := on.Conn.(*tls.Conn)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,7 @@ func overTLS(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, d
 		if r.ProtoMajor != 2 {
 			t.Errorf("asked over %s", r.Proto)
 		}
-		handle(w, r, func() { r.Context().Value(connKey{}).(*tls.Conn).NetConn().Close() })
+		handle(w, r, func() { connOf(r).NetConn().Close() })
 	}))
 	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -43,6 +44,8 @@ func overTLS(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, d
 	a, _ := newOpenAI(Settings{Name: "p", Kind: openAIKind, BaseURL: server.URL, Key: "k", Client: client})
 	return a.(*openAI)
 }
+
+func connOf(r *http.Request) *tls.Conn { return r.Context().Value(connKey{}).(*tls.Conn) }
 
 func answersShortly(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -140,5 +143,59 @@ func TestWhatIsNotSentAgain(t *testing.T) {
 				t.Errorf("asked %d times, want %d", n, c.asked)
 			}
 		})
+	}
+}
+
+// A server that says that it took the request, and closes, may be at work on it.
+func TestWhatAGoodbyeCoversIsNotSentAgain(t *testing.T) {
+	var asked atomic.Int32
+	a := overTLS(t, func(w http.ResponseWriter, r *http.Request, drop func()) {
+		if asked.Add(1) == 1 {
+			answersShortly(w)
+			return
+		}
+		// GOAWAY on stream 0, no error, that covers every stream
+		if _, err := connOf(r).Write([]byte{0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0}); err != nil {
+			t.Error(err)
+		}
+		drop()
+		<-r.Context().Done()
+	})
+	if err := askOnce(t, a, chatCall()); err != nil {
+		t.Fatal(err)
+	}
+	if err := askOnce(t, a, chatCall()); gateway.KindOf(err) != gateway.Unavailable && gateway.KindOf(err) != gateway.RetryNow {
+		t.Errorf("%v", err)
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+// A connection that carried a request for longer than a dead one goes unnoticed was alive.
+func TestALateDeathIsNotTheConnections(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, c := range []struct {
+		ago  time.Duration // since all of the request was out; 0: it never was
+		died bool
+	}{{0, true}, {time.Second, true}, {silence + pingAnswer, true}, {silence + pingAnswer + 2*time.Second, false}, {time.Hour, false}} {
+		var p passage
+		p.on.Store(&httptrace.GotConnInfo{Conn: conn, Reused: true})
+		if c.ago > 0 {
+			p.wrote.Store(time.Now().Add(-c.ago).UnixNano())
+		}
+		if got := p.died(io.ErrUnexpectedEOF); got != c.died {
+			t.Errorf("%v after the request was out: sent again %v", c.ago, got)
+		}
 	}
 }
