@@ -145,13 +145,12 @@ func (f *Fold) Completion() *Completion {
 
 // Empty says whether an answer has nothing to show: no text, reasoning, refusal or
 // tool call, and no reason of its own for that. A length stop or a filter is one, and so
-// is an end that the provider counts tokens for: the model was asked and chose to say
-// nothing, as after a tool's result or before a stop word. Servers that lost an answer
-// count none.
+// is an end that the provider counts a few tokens for (Usage.Silence): the model was asked
+// and chose to say nothing, as after a tool's result or before a stop word.
 func (c *Completion) Empty() bool {
 	for _, ch := range c.Choices {
 		if ch.Text != "" || ch.Reasoning != "" || ch.Refusal != "" || len(ch.ToolCalls) > 0 ||
-			ch.Finish == FinishLength || ch.Finish == FinishFilter || ch.Finish != "" && c.Usage.Reported && c.Usage.Output > 0 {
+			ch.Finish == FinishLength || ch.Finish == FinishFilter || ch.Finish != "" && c.Usage.Silence() {
 			return false
 		}
 	}

@@ -73,12 +73,16 @@ func TestEmpty(t *testing.T) {
 			t.Errorf("%+v: %v", c.choice, got)
 		}
 	}
-	silent := Completion{Choices: []Choice{{Finish: FinishStop}}, Usage: Usage{Fresh: 9, Output: 1, Reported: true}}
-	if silent.Empty() {
-		t.Error("a model that was asked and said nothing gave no answer")
-	}
-	if silent.Usage.Output = 0; !silent.Empty() {
-		t.Error("an answer that no token was counted for is one")
+	for _, c := range []struct {
+		output, reasoning int
+		want              bool
+	}{
+		{0, 0, true}, {1, 0, false}, {Unshown, 0, false}, {Unshown + 1, 0, true}, {800, 0, true}, {800, 790, false}, {800, 700, true},
+	} {
+		silent := Completion{Choices: []Choice{{Finish: FinishStop}}, Usage: Usage{Fresh: 9, Output: c.output, Reasoning: c.reasoning, Reported: true}}
+		if got := silent.Empty(); got != c.want {
+			t.Errorf("nothing shown of %d tokens, %d of them reasoning: empty %v", c.output, c.reasoning, got)
+		}
 	}
 }
 

@@ -31,3 +31,13 @@ func (u Usage) Prompt() int {
 
 // Total is OpenAI's total_tokens.
 func (u Usage) Total() int { return u.Prompt() + u.Output }
+
+// Unshown is how many tokens of any answer may be no text: the frames of turns and calls.
+const Unshown = 32
+
+// Silence says whether the provider counts an answer of which nothing is shown: tokens,
+// and no more beside the reasoning than a model takes to end its turn. A server that lost
+// an answer counts none, or, when it could not read what its model wrote, all of it.
+func (u Usage) Silence() bool {
+	return u.Reported && u.Output > 0 && u.Output-u.Reasoning <= Unshown
+}

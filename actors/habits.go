@@ -63,14 +63,11 @@ func (h *habits) saw(m *gateway.Model, e *gateway.Entry, t *tally, estimate int)
 // A token of shown text has two bytes at least, in the mean of more than a few: text comes
 // to four, languages of other scripts and code to some three. Who shows fewer for what it
 // bills keeps something back, or tells a summary of it.
-const (
-	leastShown = 2
-	unshown    = 32 // tokens of any answer that are no text: the frames of calls and turns
-)
+const leastShown = 2
 
 // hides says whether an answer was billed for more than was shown of it.
 func (t *tally) hides(u *gateway.Usage) bool {
-	return u.Reasoning > 0 && t.thought < leastShown*u.Reasoning || leastShown*(u.Output-unshown) > t.bytes
+	return u.Reasoning > 0 && t.thought < leastShown*u.Reasoning || leastShown*(u.Output-gateway.Unshown) > t.bytes
 }
 
 // plain says that the model is known to show everything that it bills.

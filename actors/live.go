@@ -207,7 +207,7 @@ func (l *live) untilContent() *gateway.Error {
 // saysNothing: the answer ended without content and without a reason for that, as
 // gateway.Completion.Empty has them.
 func (l *live) saysNothing() bool {
-	if l.tally.finish != "" && l.tally.usage.Reported && l.tally.usage.Output > 0 {
+	if l.tally.finish != "" && l.tally.usage.Silence() {
 		return false
 	}
 	for i := range l.held {

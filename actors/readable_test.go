@@ -80,3 +80,30 @@ func TestACountedSilenceIsAnAnswer(t *testing.T) {
 		stopped(t, s)
 	})
 }
+
+// More tokens counted than a silence takes are an answer that the server lost: the next one
+// answers, and the lost one is booked as billed.
+func TestALostAnswerFallsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := setup(t, nil, &fake{open: mute(800)}, &fake{open: says("second", time.Millisecond)})
+		for _, stream := range []bool{false, true} {
+			a, err := s.Route(t.Context(), ask("r", stream))
+			if err != nil || a.Provider != "b" {
+				t.Fatalf("stream %v: %+v, %v", stream, a, err)
+			}
+			if got := text(t, a); got != "second" {
+				t.Errorf("stream %v: %q", stream, got)
+			}
+		}
+		stopped(t, s)
+		lost := 0
+		for _, row := range b.all() {
+			if row.Usage.Output == 800 {
+				lost++
+			}
+		}
+		if lost != 2 {
+			t.Errorf("%d of 2 lost answers booked: %+v", lost, b.all())
+		}
+	})
+}
