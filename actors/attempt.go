@@ -150,7 +150,7 @@ func (a *attempt) gather(l *live) {
 // judge refuses an answer that is none, and one that the caller's own check refuses.
 func (a *attempt) judge(c *gateway.Completion) *gateway.Error {
 	if c.Empty() {
-		return emptyAnswer()
+		return emptyAnswer(c.Usage)
 	}
 	if check := a.job.req.Check; check != nil {
 		if err := check(c); err != nil {
@@ -165,9 +165,11 @@ func (a *attempt) judge(c *gateway.Completion) *gateway.Error {
 	return nil
 }
 
-func emptyAnswer() *gateway.Error {
+// emptyAnswer is the error for an answer with nothing to show. One that no token was
+// counted for is no work of a model, and speaks against its server.
+func emptyAnswer(u gateway.Usage) *gateway.Error {
 	e := gateway.Errorf(gateway.BadAnswer, "the answer is empty")
-	e.Readable, e.Sent = true, true
+	e.Readable, e.Sent = u.Reported && u.Output > 0, true
 	return e
 }
 

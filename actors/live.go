@@ -188,7 +188,7 @@ func (l *live) untilContent() *gateway.Error {
 		if errors.Is(err, io.EOF) {
 			l.eof = true
 			if l.saysNothing() {
-				return emptyAnswer()
+				return emptyAnswer(l.tally.usage)
 			}
 			return nil
 		}

@@ -21,8 +21,8 @@ func mute(counted int) func(context.Context, *gateway.Call) (gateway.Stream, err
 	}
 }
 
-// A caller whose check no answer passes, and one whose requests are answered with nothing,
-// find no provider worse for the others: neither shut nor demoted.
+// A caller whose check no answer passes, and one whose answers a server cannot read back from
+// its model, find no provider worse for the others: neither shut nor demoted.
 func TestReadableAnswersBlameNobody(t *testing.T) {
 	for name, c := range map[string]struct {
 		open  func(context.Context, *gateway.Call) (gateway.Stream, error)
@@ -30,7 +30,7 @@ func TestReadableAnswersBlameNobody(t *testing.T) {
 		text  string // what the error shows
 	}{
 		"the caller's check": {says("no object", time.Millisecond), func(*gateway.Completion) error { return errors.New("not an object") }, "no object"},
-		"nothing, uncounted": {mute(0), nil, ""},
+		"nothing, counted":   {mute(800), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -106,4 +106,33 @@ func TestALostAnswerFallsBack(t *testing.T) {
 			t.Errorf("%d of 2 lost answers booked: %+v", lost, b.all())
 		}
 	})
+}
+
+// A server that answers everything with nothing, and counts nothing for it, is broken: it is
+// shut, and a probe that finds it so again leaves it shut.
+func TestUncountedSilenceShutsAServer(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			up := &fake{open: mute(0)}
+			s, _ := setup(t, nil, up)
+			for range 100 {
+				if _, err := s.Route(t.Context(), ask("r", stream)); err == nil {
+					t.Fatal("an answer")
+				}
+			}
+			if state := s.Status()[0].State; state != breaker.Open {
+				t.Errorf("stream %v: %s", stream, state)
+			}
+			before := up.calls.Load()
+			time.Sleep(2 * time.Minute) // until it is tried again
+			if _, err := s.Route(t.Context(), ask("r", stream)); err == nil {
+				t.Fatal("an answer")
+			}
+			synctest.Wait()
+			if state := s.Status()[0].State; state != breaker.Open || up.calls.Load() == before {
+				t.Errorf("stream %v: %s after a probe, %d calls", stream, state, up.calls.Load()-before)
+			}
+			stopped(t, s)
+		})
+	}
 }
