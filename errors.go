@@ -99,7 +99,8 @@ type Error struct {
 	// Text is the model's text that failed a check (kind BadAnswer), cut to 500 characters.
 	Text string
 	// Readable, with BadAnswer: the answer came whole and in order, and is not what the
-	// caller's check wants, or has nothing to show of the tokens that are counted for it. It says as much of the request as of the provider.
+	// caller's check wants, or has nothing to show of the tokens that are counted for it.
+	// It says as much of the request as of the provider.
 	Readable bool
 	// Short is set on BudgetExceeded: what the account held.
 	Short *Shortage
