@@ -28,13 +28,13 @@ func keeps(req *gateway.Request, name string) {
 // dearTier says whether a service tier may cost more than the usual one.
 func dearTier(v gjson.Result) bool {
 	switch strings.TrimPrefix(strings.ToLower(v.Str), "service_tier_") {
-	case "", "auto", "default", "standard", "standard_only", "flex", "batch", "unspecified":
+	case "", "auto", "default", "standard", "standard_only", "on_demand", "flex", "batch", "unspecified":
 		return false
 	}
 	return true
 }
 
-// given says whether a field is there and not switched off.
+// given says whether a field is there and not false.
 func given(v gjson.Result) bool {
 	switch {
 	case v.Type == gjson.Null, v.Type == gjson.False:
@@ -43,6 +43,18 @@ func given(v gjson.Result) bool {
 		return v.Get("#").Int() > 0
 	}
 	return true
+}
+
+// searches says whether a search that has a switch of its own is there and not off: a mode
+// (xAI's search_parameters), enable or enabled (servers with a web_search field).
+func searches(v gjson.Result) bool {
+	if !v.IsObject() {
+		return given(v)
+	}
+	mode, enable, enabled := v.Get("mode"), v.Get("enable"), v.Get("enabled")
+	off := mode.Str == "off" || enable.Type == gjson.False || enabled.Type == gjson.False
+	on := mode.Exists() && mode.Str != "off" || enable.Type == gjson.True || enabled.Type == gjson.True
+	return on || !off
 }
 
 // chatFees looks for them in a Chat Completions body. Servers of this format have added
@@ -54,7 +66,9 @@ func (o *object) chatFees(req *gateway.Request) {
 		switch name {
 		case "service_tier":
 			dear = dearTier(v)
-		case "web_search_options", "web_search", "enable_search", "search_parameters", "plugins", "models", "audio",
+		case "web_search", "search_parameters":
+			dear = searches(v)
+		case "web_search_options", "enable_search", "plugins", "models", "audio",
 			"prediction", "mcp_servers", "container", "background":
 			dear = given(v)
 		case "modalities":

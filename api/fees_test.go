@@ -33,6 +33,10 @@ func TestWhatNoPriceBounds(t *testing.T) {
 			`"web_search_options":{}`: {"web_search_options"}, `"enable_search":false`: {}, `"enable_search":true`: {"enable_search"}, `"plugins":[]`: {},
 			`"plugins":[{"id":"web"}]`: {"plugins"}, `"modalities":["text"]`: {}, `"modalities":["text","audio"]`: {"modalities"},
 			`"tools":[{"type":"function","function":{"name":"f"}}]`: {}, `"tools":[{"type":"web_search"}]`: {"tools"},
+			`"service_tier":"on_demand"`: {}, `"service_tier":"performance"`: {"service_tier"},
+			`"search_parameters":{"mode":"off"}`: {}, `"search_parameters":{"mode":"auto"}`: {"search_parameters"}, `"search_parameters":{}`: {"search_parameters"},
+			`"web_search":{"enable":false}`: {}, `"web_search":{"enabled":false}`: {}, `"web_search":{"enable":true}`: {"web_search"},
+			`"web_search":false`: {}, `"web_search":{"enable":true,"enabled":false}`: {"web_search"}, `"prediction":{"enabled":false}`: {"prediction"},
 			`"previous_response_id":"r"`: {"", "previous_response_id"}, `"prediction":{"type":"content","content":"x"}`: {"prediction"},
 		},
 		"messages": {
