@@ -47,6 +47,7 @@ func (p *providerActor) Receive(c actor.Context) {
 		p.recheck(c, m.model)
 	case expired:
 		p.expire(m.attempt)
+		p.serveModel(c, m.attempt.model) // the next in turn may want less
 	case *actor.Stopping:
 		p.site.queue.close() // a restart does not come here: who waits goes on waiting
 	}

@@ -43,3 +43,35 @@ func TestTheQueueForgetsWhoDoesNotWait(t *testing.T) {
 		})
 	}
 }
+
+// Who waits behind one that wants more than there is gets what there is when that one leaves.
+func TestTheNextInTurnIsServedWhenTheFirstLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := &fake{open: says("x", 60*time.Second)}
+		s, _ := setup(t, func(c *Config) { c.Providers[0].Limits.TPM = 6000 }, up) // 100 a second
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		first, leave := context.WithCancel(ctx)
+		for _, r := range []struct {
+			ctx    context.Context
+			tokens int
+		}{{ctx, 5800}, {first, 800}, {ctx, 50}} { // and 100 for each prompt
+			req := ask("r", false)
+			req.MaxTokens = r.tokens
+			go s.Route(r.ctx, req)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		if n := up.calls.Load(); n != 1 {
+			t.Fatalf("%d calls before the first in turn left", n)
+		}
+		leave()
+		synctest.Wait()
+		if n := up.calls.Load(); n != 2 {
+			t.Errorf("%d calls after it left", n)
+		}
+		cancel()
+		time.Sleep(time.Minute)
+		stopped(t, s)
+	})
+}
