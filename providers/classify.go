@@ -81,7 +81,7 @@ func (f *failure) kind(adapter string, status int, header http.Header) gateway.K
 	if !rateText && tooLong.MatchString(text) {
 		return gateway.ContextLength
 	}
-	if outOfCredit.MatchString(text) {
+	if outOfCredit.MatchString(text) && (status != 400 && status != 422 || ownCredit.MatchString(text)) {
 		return gateway.ProviderBilling
 	}
 	if status >= 400 && status < 500 && status != 401 && status != 429 && cannotHere.MatchString(text) {

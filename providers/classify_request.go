@@ -45,7 +45,11 @@ var (
 	ofAccount   = regexp.MustCompile(`\baccount|organi[sz]ation|suspended|terminated|banned|disabled|deactivated`)
 	clientsFile = regexp.MustCompile(`\bfile \S+ is not in an active state|permission to access the file\b|` +
 		`cached ?content.{0,80}(not found|permission|not exist|expired)`)
-	wrongKey = regexp.MustCompile(`(incorrect|invalid) api key|api key (not valid|expired|not found)`)
+	// wrongKey and ownCredit are how a text begins that is about the key or the account:
+	// further on may stand what the client wrote, which providers quote.
+	wrongKey  = regexp.MustCompile(`^(incorrect|invalid) api key|^api key (not valid|expired|not found)`)
+	ownCredit = regexp.MustCompile(`^(you have (reached|exceeded|run out)|you've |you exceeded|insufficient |billing |(please )?enable billing|` +
+		`(your|this) (current |prepaid )?(credit|balance|account|team|organi[sz]ation|project|plan|api))`)
 	// ofProject is what a project or its key lacks, whatever the request.
 	ofProject = regexp.MustCompile(`api.key|billing|location|region|country|free tier|has not been used|is disabled|project|account`)
 )

@@ -38,6 +38,11 @@ func TestWhoIsRefused(t *testing.T) {
 		{400, gemini("FAILED_PRECONDITION", "User location is not supported for the API use."), gateway.ProviderAuth},
 		{400, gemini("FAILED_PRECONDITION", "Precondition check failed."), gateway.Unsupported},
 		{400, gemini("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), gateway.ProviderAuth},
+		{400, `{"error":{"message":"Invalid value: 'invalid api key'."}}`, gateway.Invalid}, // what the client wrote
+		{400, `{"error":{"message":"Invalid value: 'api key expired'. Supported values are: 'auto'."}}`, gateway.Invalid},
+		{400, `{"error":{"message":"Invalid value: 'billing'. Supported values are: 'auto'."}}`, gateway.Invalid},
+		{422, `{"error":{"message":"service_tier: your credit balance is no tier"}}`, gateway.Invalid},
+		{400, `{"error":{"message":"Your credit balance is too low. Please go to Plans & Billing."}}`, gateway.ProviderBilling},
 		{400, gemini("INVALID_ARGUMENT", "The file input has no mime type"), gateway.Invalid},
 	} {
 		e := classify("openai_compatible", "p", "m", c.status, http.Header{}, []byte(c.body))
