@@ -101,6 +101,7 @@ func TestResponsesCitationsBehindOtherText(t *testing.T) {
 	for name, sse := range map[string]string{
 		"in pieces": added("0") + delta("0", "é1") + delta("0", "2") + delta("0", "ab") + done("0", one) + added("1") + delta("1", "xy") + done("1", two) + end,
 		"whole":     done("0", one) + done("1", two) + end,
+		"one body":  strings.Replace(end, "[]", "["+one+`,{"type":"web_search_call","id":"w"},`+two+"]", 1),
 	} {
 		got, err := gateway.Collect(responsesReader(strings.NewReader(sse), responsesAsk{}))
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -115,4 +116,25 @@ func TestResponsesCitationsBehindOtherText(t *testing.T) {
 			t.Errorf("%s: %q with %v", name, c.Text, places)
 		}
 	}
+	body := []byte(`{"id":"r","status":"completed","output":[` + item("m1", part("é12", "u1")) + `,{"type":"web_search_call","id":"w"},` +
+		item("m2", part("ab", "u2")) + `,` + item("m3", part("xy", "u3")) + `,` + item("m4", `{"type":"output_text","text":"z"}`) + `]}`)
+	s := responsesReader(strings.NewReader(""), responsesAsk{})
+	if failure := s.body(body); failure != nil {
+		t.Fatal(failure)
+	}
+	got, err := gateway.Collect(s)
+	want := `1-2 u1 4-5 u2 6-7 u3`
+	if notes := string(got.Choices[0].Annotations); err != nil || got.Choices[0].Text != "é12abxyz" || placesOf(notes) != want {
+		t.Errorf("%v: %q with %s", err, got.Choices[0].Text, notes)
+	}
+}
+
+// placesOf are where the notes of Chat Completions point to, and to what.
+func placesOf(notes string) string {
+	var all []string
+	for _, note := range gjson.Parse(notes).Array() {
+		cited := note.Get("url_citation")
+		all = append(all, cited.Get("start_index").Raw+"-"+cited.Get("end_index").Raw+" "+cited.Get("url").Str)
+	}
+	return strings.Join(all, " ")
 }

@@ -131,18 +131,9 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 		if it.filled {
 			before = max(0, before-charactersOf(item))
 		} else {
-			item.Get("content").ForEach(func(_, part gjson.Result) bool {
-				switch part.Get("type").Str {
-				case "output_text":
-					chunk.Text += owned(part.Get("text"))
-				case "refusal":
-					chunk.Refusal += owned(part.Get("refusal"))
-				}
-				return true
-			})
-			s.texted += utf8.RuneCountInString(chunk.Text)
+			s.whole(chunk, item)
 		}
-		chunk.Annotations = citationsOf(item, before)
+		chunk.Annotations = withSources(chunk.Annotations, citationsOf(item, before))
 	case "reasoning":
 		s.reasoned(chunk, item, it.filled)
 	case "function_call":
@@ -156,6 +147,34 @@ func (s *responsesStream) itemDone(chunk *gateway.Chunk, index int, item gjson.R
 		s.arguments(chunk, it, `{"input":`+quoted(item.Get("input").Str)+"}")
 	}
 	s.open = slices.DeleteFunc(s.open, func(it responsesItem) bool { return it.index == index })
+}
+
+// whole takes the text of a message that came in no pieces. An answer that came as one
+// body has all its messages in one chunk.
+func (s *responsesStream) whole(chunk *gateway.Chunk, item gjson.Result) {
+	var text string
+	item.Get("content").ForEach(func(_, part gjson.Result) bool {
+		switch part.Get("type").Str {
+		case "output_text":
+			text += owned(part.Get("text"))
+		case "refusal":
+			chunk.Refusal += owned(part.Get("refusal"))
+		}
+		return true
+	})
+	chunk.Text += text
+	s.texted += utf8.RuneCountInString(text)
+}
+
+// withSources is a list of sources and what comes after it; either may be nil.
+func withSources(list, more json.RawMessage) json.RawMessage {
+	switch {
+	case list == nil:
+		return more
+	case more == nil:
+		return list
+	}
+	return slices.Concat(list[:len(list)-1], json.RawMessage{','}, more[1:])
 }
 
 // citationsOf are the sources that a message names, as Chat Completions lists them; nil
