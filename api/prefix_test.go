@@ -47,3 +47,32 @@ func TestPrefixIsThatOfTheConversation(t *testing.T) {
 		}
 	}
 }
+
+// The first question may be an input of its own, and an item like others in later turns.
+func TestPrefixOfAnInputThatIsText(t *testing.T) {
+	prefix := func(input string) uint64 {
+		req := &gateway.Request{}
+		if err := scanResponses([]byte(`{"instructions":"be brief","input":`+input+`}`), req, unpinned); err != nil {
+			t.Fatal(err)
+		}
+		return req.Prefix
+	}
+	const call = `,{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":""}`
+	first := prefix(`"say \"hi\""`)
+	for _, item := range []string{
+		`{"role":"user","content":"say \"hi\""}`,
+		`{"content":"say \"hi\"","role":"user"}`,
+		`{"type":"message","role":"user","content":"say \"hi\""}`,
+		`{"content":[{"text":"say \"hi\"","type":"input_text"}],"role":"user","type":"message","id":"m1","status":"completed"}`,
+	} {
+		if got := prefix("[" + item + call + "]"); got != first || got == 0 {
+			t.Errorf("%s: %x in a later turn, %x in the first", item, got, first)
+		}
+	}
+	for _, item := range []string{`{"role":"user","content":"hi"}`, `{"role":"user","content":null}`, `{"role":"user","content":""}`,
+		`{"role":"developer","content":"say \"hi\""},{"role":"user","content":""}`} {
+		if prefix("["+item+call+"]") == first {
+			t.Errorf("%s begins as another conversation does", item)
+		}
+	}
+}

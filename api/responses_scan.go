@@ -120,7 +120,7 @@ func (s *responsesScan) input() *gateway.Error {
 		return field("input", "\"input\" is required.")
 	case v.Type == gjson.String:
 		s.req.Messages, s.req.PromptBytes = 1, s.req.PromptBytes+len(v.Str)
-		prefix.WriteString(v.Raw)
+		hashTurn(&prefix, "user", v.Raw)
 		s.req.Prefix = prefix.Sum64()
 		return nil
 	}
@@ -129,7 +129,7 @@ func (s *responsesScan) input() *gateway.Error {
 		err = s.item(item)
 		s.req.Messages++
 		if s.req.Prefix == 0 && err == nil {
-			hashSaid(&prefix, item.Raw)
+			hashItem(&prefix, item)
 			if item.Get("role").Str == "user" { // as with messages: the part that stays
 				s.req.Prefix = prefix.Sum64()
 			}
