@@ -352,7 +352,11 @@ func (s *messagesScan) block(b gjson.Result, where string) *gateway.Error {
 		if b.Get("tool_use_id").Str == "" {
 			return field("messages", "%s.tool_use_id: Field required", where)
 		}
-		s.req.Loop.Calls = append(s.req.Loop.Calls, ownID(b.Get("tool_use_id").Str))
+		id := b.Get("tool_use_id").Str
+		s.req.Loop.Calls = append(s.req.Loop.Calls, id)
+		if own := ownID(id); own != id { // the id as it came may be its maker's own all the same
+			s.req.Loop.Calls = append(s.req.Loop.Calls, own)
+		}
 		return s.content(b.Get("content"), where+".content")
 	case "search_result":
 		return s.content(b.Get("content"), where+".content")

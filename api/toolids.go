@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/hex"
 	"strings"
+	"unicode/utf8"
 )
 
 // escapedID begins the id of a tool call that was escaped. It is made for clients of
@@ -34,7 +35,8 @@ func plainOfID(r rune) bool {
 	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
-// ownID is what messagesID was given. An id that it did not make stays as it is.
+// ownID is what messagesID was given. An id that it did not make stays as it is, and so
+// does one made of what is no text: no provider takes that in its JSON.
 func ownID(id string) string {
 	rest, ok := strings.CutPrefix(id, escapedID)
 	if !ok {
@@ -57,5 +59,8 @@ func ownID(id string) string {
 		b.Write(c)
 		rest = escaped[2:]
 	}
-	return b.String()
+	if own := b.String(); messagesID(own) == id && utf8.ValidString(own) {
+		return own
+	}
+	return id
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -20,7 +21,7 @@ func FuzzMessagesID(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		got := messagesID(id)
-		if ownID(got) != id {
+		if utf8.ValidString(id) && ownID(got) != id {
 			t.Errorf("%q became %q, which is %q", id, got, ownID(got))
 		}
 		if id != "" && !idOfMessages.MatchString(got) {
@@ -29,8 +30,21 @@ func FuzzMessagesID(f *testing.F) {
 		if idOfMessages.MatchString(id) && !strings.HasPrefix(id, escapedID) && got != id {
 			t.Errorf("%q fits and became %q", id, got)
 		}
-		ownID(id) // of anything
+		if own := ownID(id); own != id && messagesID(own) != id {
+			t.Errorf("%q became %q, of which it was not made", id, own)
+		} else if utf8.ValidString(id) && !utf8.ValidString(own) {
+			t.Errorf("%q became %q, which is no text", id, own)
+		}
 	})
+}
+
+// An id that only looks as if it had been escaped is its maker's own.
+func TestIDsThatWereNotEscapedStay(t *testing.T) {
+	for _, id := range []string{"gw1_", "gw1_abc", "gw1_-ff", "gw1_a-2E", "gw1_a-61", "gw1_a-", "gw1_a-zz", "toolu_1", ""} {
+		if own := ownID(id); own != id {
+			t.Errorf("%q became %q", id, own)
+		}
+	}
 }
 
 // A client of Anthropic's format gets ids that Anthropic takes; whoever made the call
@@ -56,7 +70,7 @@ func TestMessagesClientsGetIDsThatFit(t *testing.T) {
 	if err != nil || len(chat.Messages) != 3 || chat.Messages[1].ToolCalls[0].ID != id || chat.Messages[2].ToolCallID != id {
 		t.Fatalf("%v: %+v", err, chat)
 	}
-	if calls := asked.Loop.Calls; len(calls) != 1 || calls[0] != id {
+	if calls := asked.Loop.Calls; len(calls) != 2 || calls[0] != got || calls[1] != id {
 		t.Errorf("the loop goes on with %q", calls)
 	}
 }
