@@ -37,7 +37,7 @@ func (a *responses) Open(ctx context.Context, call *gateway.Call) (gateway.Strea
 		return nil, err
 	}
 	resp, err := a.send(ctx, call, ask)
-	if err != nil && ask.reasons && blamesReasoning(err) {
+	if err != nil && ask.reasons && blamesReasoning(err, ask.relayed) {
 		call.Downgraded(ask.without())
 		if ask, err = a.ask(call, true); err != nil {
 			return nil, err
@@ -109,13 +109,17 @@ func refusedHere(err error) (*gateway.Error, bool) {
 }
 
 // blamesReasoning says whether a refusal is about the effort or about reasoning of an
-// earlier turn, which another key or model cannot read.
-func blamesReasoning(err error) bool {
+// earlier turn, which another key or model cannot read. Of a relayed request the effort
+// is the client's own and is sent again as it was: it is about the input or nothing.
+func blamesReasoning(err error, relayed bool) bool {
 	e, refused := refusedHere(err)
 	if !refused {
 		return false
 	}
 	text := strings.ToLower(e.Code + " " + e.Param + " " + e.Message)
+	if relayed && !strings.HasPrefix(strings.ToLower(e.Param), "input") {
+		return strings.Contains(text, "encrypted")
+	}
 	return strings.Contains(text, "reasoning") || strings.Contains(text, "encrypted")
 }
 

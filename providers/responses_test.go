@@ -242,25 +242,34 @@ func TestRefusedReasoningIsLeftOutOnce(t *testing.T) {
 // What another account encrypted costs a relayed request its earlier reasoning, not its
 // answer: it is sent once more without, and else as it came.
 func TestRelayedReasoningThatIsRefusedIsLeftOut(t *testing.T) {
-	no := answered{400, "application/json", `{"error":{"type":"invalid_request_error","message":"The encrypted content could not be verified.","code":"invalid_encrypted_content"}}`}
+	refuses := func(rest string) answered {
+		return answered{400, "application/json", `{"error":{"type":"invalid_request_error",` + rest + `}}`}
+	}
+	no := refuses(`"message":"The encrypted content could not be verified.","code":"invalid_encrypted_content"`)
 	thought := `{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}`
 	call := `{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}, {"type":"function_call_output","call_id":"c","output":""}`
 	body := func(items string) string {
 		return `{"model":"m", "include":["reasoning.encrypted_content"],"input":[{"role":"user","content":"go"}` + items + `],"stream":true}`
 	}
 	for _, c := range []struct {
+		refusal    answered
 		raw, again string
 		told       int
 	}{
-		{body("," + thought + "," + call), body("," + strings.Replace(call, ", ", ",", 1)), 1},
-		{body("," + call), "", 0}, // nothing to leave out
+		{no, body("," + thought + "," + call), body("," + strings.Replace(call, ", ", ",", 1)), 1},
+		{refuses(`"message":"Item 'rs_1' of type 'reasoning' was provided without its required following item.","param":"input"`),
+			body("," + thought + "," + call), body("," + strings.Replace(call, ", ", ",", 1)), 1},
+		{no, body("," + call), "", 0}, // nothing to leave out
+		// the effort would be refused again
+		{refuses(`"message":"Invalid value: 'bogus'. Supported values are: 'low'.","param":"reasoning.effort","code":"invalid_value"`), body("," + thought + "," + call), "", 0},
+		{refuses(`"message":"no","param":"input[0].content","code":"invalid_value"`), body("," + thought + "," + call), "", 0},
 	} {
-		a, bodies := responsesServer(t, no, events(t, "text"))
+		a, bodies := responsesServer(t, c.refusal, events(t, "text"))
 		told := 0
 		one := &gateway.Call{Model: &gateway.Model{Name: "m", Kind: responsesKind}, OnDowngrade: func(string) { told++ },
 			Request: &gateway.Request{Wire: gateway.WireOpenAIResponses, Raw: []byte(c.raw)}}
 		_, err := responsesOpen(t, a, one)
-		if (err == nil) != (c.again != "") || told != c.told || (*bodies)[0] != c.raw {
+		if (err == nil) != (c.again != "") || told != c.told || (*bodies)[0] != c.raw || len(*bodies) != 1+c.told {
 			t.Fatalf("%v, told %d times: %v", err, told, *bodies)
 		}
 		if c.again != "" && (*bodies)[1] != c.again {
