@@ -113,11 +113,16 @@ func (c *openAIChoice) callOf(index int, id, name string) *openAICall {
 			return k
 		}
 	}
+	if k := c.last(index); k != nil && !k.another(id, name) {
+		return k
+	}
+	return nil
+}
+
+// last is the latest call under a server's index; nil if there is none.
+func (c *openAIChoice) last(index int) *openAICall {
 	for i := len(c.calls) - 1; i >= 0; i-- {
 		if k := &c.calls[i]; k.index == index {
-			if k.another(id, name) {
-				return nil
-			}
 			return k
 		}
 	}
@@ -150,7 +155,14 @@ func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result
 	}
 	d.Signature = strings.Clone(call.Get("extra_content.google.thought_signature").Str)
 	id, name := call.Get("id").Str, function.Get("name").Str
+	if before := state.last(index); before != nil && before.next != "" && d.Arguments != "" && (id == "" || id == before.next) {
+		id, name, before.next = before.next, before.name, ""
+	}
 	known := state.callOf(index, id, name)
+	if before := state.last(index); known == nil && before != nil && name == before.name && d.Arguments == "" && d.Signature == "" {
+		// of a server that makes an id for each piece it is the end of the call before
+		before.next, known = strings.Clone(id), before
+	}
 	if known == nil {
 		d.ID, d.Name = strings.Clone(id), strings.Clone(name)
 		if d.ID == "" {

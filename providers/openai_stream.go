@@ -51,6 +51,7 @@ type openAICall struct {
 	index     int // as the server has it; the last call of an index is the one it goes on with
 	told      int // as it is told on
 	id, name  string
+	next      string // id of another call of the same name, which begins when arguments for it come
 	signature string
 	argued    bool // some arguments came
 	arguments gateway.Progress
