@@ -146,6 +146,9 @@ func (a *attempt) unsure(t *tally, e *gateway.Entry) gateway.Microcents {
 	if a.hold.Amount == 0 || e.Source != gateway.UsageEstimated {
 		return 0
 	}
+	if e.Usage.Reported { // what was made is known; only the price of the tier is not
+		return max(0, min(a.dearer(t)*e.Cost, a.hold.Amount-e.Cost))
+	}
 	b := a.bound
 	if n := t.usage.Prompt(); n > 0 { // told before the answer began
 		b.prompt = n

@@ -72,24 +72,46 @@ func TestWhatNoPriceBoundsIsRefusedUnderABudget(t *testing.T) {
 	}
 }
 
-// A provider that says it served a call at a dearer tier has billed more than its list.
+// A provider that says it served a call at a dearer tier has billed more than its list, but
+// for what it reported: no more than the tier may add is unsure, and the tokens are learned.
 func TestADearTierIsNotExact(t *testing.T) {
-	for tier, want := range map[string]gateway.UsageSource{"priority": gateway.UsageEstimated, "default": gateway.UsageReported} {
-		synctest.Test(t, func(t *testing.T) {
-			s, b := setup(t, nil, &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
-				usage := &gateway.Usage{Fresh: 10, Output: 3, Reported: true}
-				return &steps{ctx: ctx, end: io.EOF, chunks: []gateway.Chunk{{Text: "hi", Meta: &gateway.Meta{Tier: tier}}, {Finish: gateway.FinishStop, Usage: usage}}}, nil
-			}})
-			answer, err := s.Route(t.Context(), ask("r", true))
-			if err != nil {
-				t.Fatal(err)
-			}
-			text(t, answer)
-			synctest.Wait()
-			if rows := b.all(); rows[0].Source != want {
-				t.Errorf("%s: booked as %s, want %s", tier, rows[0].Source, want)
-			}
-			stopped(t, s)
+	for name, c := range map[string]struct {
+		kind, tier string
+		source     gateway.UsageSource
+		more       gateway.Microcents // times the cost
+	}{
+		"priority":              {"openai_compatible", "priority", gateway.UsageEstimated, 1},
+		"fast":                  {"openai_compatible", "fast", gateway.UsageEstimated, 5},
+		"default":               {"openai_compatible", "default", gateway.UsageReported, 0},
+		"priority, Anthropic's": {"anthropic", "priority", gateway.UsageReported, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, b := purse(t, func(cfg *Config) { cfg.Providers[0].Default.Kind = c.kind }, &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
+					usage := &gateway.Usage{Fresh: 10, Output: 3, Reported: true}
+					return &steps{ctx: ctx, end: io.EOF, chunks: []gateway.Chunk{{Text: "hi", Meta: &gateway.Meta{Tier: c.tier}}, {Finish: gateway.FinishStop, Usage: usage}}}, nil
+				}})
+				r := spending("r", limited("k", 1e9))
+				r.MaxTokens = 8000
+				answer, err := s.Route(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				held := state(t, b, "k").Held
+				text(t, answer)
+				synctest.Wait()
+				row, st := b.all()[0], state(t, b, "k")
+				if row.Source != c.source || row.Cost == 0 || st.Spent != row.Cost {
+					t.Errorf("booked as %s at %d, want %s", row.Source, row.Cost, c.source)
+				}
+				if st.Held != 0 || st.Unsure != c.more*row.Cost || held < 7*row.Cost {
+					t.Errorf("%+v of a hold of %d, want %d times the cost unsure", st, held, c.more)
+				}
+				if output, _, _ := s.habits.typical(s.cfg.Providers[0].Default); output != 3 {
+					t.Errorf("an answer is thought to have %d tokens", output)
+				}
+				stopped(t, s)
+			})
 		})
 	}
 }

@@ -64,7 +64,7 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		a.job.note(a.line(&entry, err))
 		if entry.Winner {
 			a.sys.keepLoop(a.job.req, a.model, t, now)
-			if entry.Source == gateway.UsageReported {
+			if entry.Usage.Reported {
 				a.sys.lengths.saw(a.model, a.job.req, entry.Usage.Output)
 			}
 			if c, ok := conversationOf(a.job.req); ok {
@@ -74,7 +74,7 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
 			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first,
 		}})
-		if entry.Source == gateway.UsageReported && err == nil {
+		if entry.Usage.Reported && err == nil { // at whatever price
 			a.sys.habits.saw(a.model, &entry, t, a.job.rules.PromptTokens)
 		}
 		if a.hold.Amount > 0 && entry.Cost > a.hold.Amount {
@@ -120,7 +120,20 @@ func (a *attempt) chargesMore(t *tally, u *gateway.Usage) bool {
 	if u.HasBilled {
 		return false
 	}
-	return a.job.req.Fees != "" && nativeKind[a.job.req.Wire] == a.model.Kind || t.tier == "priority" || t.tier == "fast"
+	return a.job.req.Fees != "" && nativeKind[a.job.req.Wire] == a.model.Kind || a.dearer(t) > 0
+}
+
+// dearer is how many times the list's price the tier that served the call may cost on top
+// of it: OpenAI takes up to twice the list for priority, and no provider more than six times
+// for a fast mode. Anthropic's priority is capacity that was bought before, not dearer.
+func (a *attempt) dearer(t *tally) gateway.Microcents {
+	switch {
+	case t.tier == "fast":
+		return 5
+	case t.tier == "priority" && a.model.Kind != "anthropic":
+		return 1
+	}
+	return 0
 }
 
 // row is the part of the entry that is known before the attempt ends.

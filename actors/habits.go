@@ -7,7 +7,7 @@ import (
 	"gateway"
 )
 
-// habits is what this process has learned of the models from exact bills: for estimates
+// habits is what this process has learned of the models from reported usage: for estimates
 // of what is not known, and to keep holds above bills.
 type habits struct {
 	mu sync.Mutex
@@ -42,7 +42,7 @@ func (h *habits) get(m *gateway.Model) *habit {
 // expectedAnswer is the length of an answer of which nothing is known, as in package route.
 const expectedAnswer = 400
 
-// saw learns from an answer whose bill is exact. estimate is what its prompt had been
+// saw learns from an answer whose tokens were reported. estimate is what its prompt had been
 // thought to be.
 func (h *habits) saw(m *gateway.Model, e *gateway.Entry, t *tally, estimate int) {
 	h.mu.Lock()
