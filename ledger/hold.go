@@ -202,10 +202,14 @@ func (acc *account) stateOf(id string, quarter int64) gateway.AccountState {
 }
 
 // Limits sets the limit of an account that may be in use, at once, unless a later turn has.
-func (a *Accounts) Limits(acc gateway.Account) {
+// False if it is not in memory: then nothing is held on it, and who prepares it brings the
+// limit along. It never reads from the disk.
+func (a *Accounts) Limits(acc gateway.Account) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if got := a.all[acc.ID]; got != nil {
+	got := a.all[acc.ID]
+	if got != nil {
 		got.set(&acc, a.now())
 	}
+	return got != nil
 }
