@@ -183,7 +183,8 @@ func (c *Committer) Failing() error {
 }
 
 // Behind is why what is in the journal cannot be brought to the store; nil while all is
-// well. Nothing is lost by it, but reports miss the newest rows.
+// well. Nothing is lost by it, but reports miss the newest rows, and accounts that are not
+// in memory cannot be read.
 func (c *Committer) Behind() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gateway"
@@ -64,13 +65,17 @@ func (a *Accounts) beside(b *Booking) {
 const flushMost = 5 * time.Second
 
 // charges reads what stands on an account that is not in memory. What is on its way to the
-// store of a run's is in memory, since every request of a run holds on it.
+// store of a run's is in memory, since every request of a run holds on it. For others it
+// fails while rows cannot be brought to the store: an account that begins without them
+// would be short of them for good.
 func (c *Committer) charges(account string) ([]Charge, error) {
 	if s := (gateway.AccountState{ID: account}); !s.IsRun() {
 		ctx, cancel := context.WithTimeout(context.Background(), flushMost)
 		defer cancel()
-		if err := c.Flush(ctx); err != nil {
+		if whole, err := c.flush(ctx); err != nil {
 			return nil, err
+		} else if !whole {
+			return nil, errors.Join(errors.New("the store lacks the newest rows"), c.Behind())
 		}
 	}
 	return c.rows.Charges(account)

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +57,46 @@ func TestBudgetMadeLaterBeginsWithWhatWasSpent(t *testing.T) {
 	defer c.Stop()
 	c.Accounts.now = func() time.Time { return now }
 	want(1200, 1600)
+}
+
+// While the store lacks rows nobody begins an account without them.
+func TestAnAccountWaitsForAStoreThatIsBehind(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	c := startBooks(t, s, dir)
+	var most int
+	if err := s.write.QueryRow("PRAGMA max_page_count").Scan(&most); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(pages int) {
+		if _, err := s.write.Exec(fmt.Sprint("PRAGMA max_page_count = ", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // "database or disk is full"
+	for i := range 200 {
+		e := row(fmt.Sprint("r", i), 1)
+		e.Finish, e.Cost = strings.Repeat("x", 1000), 10
+		if err := submit(t, c, e, gateway.Hold{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	account := gateway.Account{ID: "k1", Budget: gateway.Budget{Limited: true, Limit: 3000}}
+	within(t, "the store is behind", func() bool { return c.Behind() != nil })
+	if st, err := c.Accounts.State(account); err == nil {
+		t.Errorf("%+v, of an account whose rows are not in the store", st)
+	}
+	limit(most)
+	within(t, "the account is read", func() bool {
+		st, err := c.Accounts.State(account)
+		if err == nil && st.Spent != 2000 {
+			t.Fatalf("%+v, want 2000 spent", st)
+		}
+		return err == nil
+	})
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
 }
 
 // Books of before all rows were on accounts are brought to say the same.

@@ -22,7 +22,7 @@ type filler struct {
 // flush is a reader that waits until so many records are in the store.
 type flush struct {
 	until int64
-	done  chan struct{}
+	done  chan bool // takes one: whether they are
 }
 
 type filling struct {
@@ -94,7 +94,7 @@ func (f *filler) answer(filled int, failed bool) {
 	waiting := f.flushes[:0]
 	for _, r := range f.flushes {
 		if failed || r.until <= f.filled {
-			close(r.done)
+			r.done <- r.until <= f.filled
 		} else {
 			waiting = append(waiting, r)
 		}
@@ -218,20 +218,26 @@ func (c *Committer) filled(group []filling) {
 // Flush returns when every row that was durable when it was called can be read from the
 // store, or when that is not possible now.
 func (c *Committer) Flush(ctx context.Context) error {
+	_, err := c.flush(ctx)
+	return err
+}
+
+// flush is Flush, and says whether every row can be read.
+func (c *Committer) flush(ctx context.Context) (whole bool, err error) {
 	f := &c.fill
 	f.mu.Lock()
 	if f.filled >= f.put || f.ended {
-		f.mu.Unlock()
-		return nil
+		defer f.mu.Unlock()
+		return f.filled >= f.put, nil
 	}
-	r := flush{f.put, make(chan struct{})}
+	r := flush{f.put, make(chan bool, 1)}
 	f.flushes = append(f.flushes, r)
 	f.mu.Unlock()
 	f.rouse()
 	select {
-	case <-r.done:
-		return nil
+	case whole = <-r.done:
+		return whole, nil
 	case <-ctx.Done():
-		return errors.Join(errors.New("waiting for the books"), ctx.Err())
+		return false, errors.Join(errors.New("waiting for the books"), ctx.Err())
 	}
 }
