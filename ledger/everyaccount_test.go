@@ -59,6 +59,47 @@ func TestBudgetMadeLaterBeginsWithWhatWasSpent(t *testing.T) {
 	want(1200, 1600)
 }
 
+// An account that is read while a group is settled, after its row was passed over since the
+// account was not in memory and before the group is on its way to the store, has that row.
+func TestAnAccountReadWhileAGroupIsSettledIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	c := startBooks(t, s, dir)
+	read := make(chan gateway.AccountState, 1)
+	c.Accounts.Watch(func(gateway.AccountState, gateway.Budget) { // of the second row, where the journal is owned
+		go func() {
+			st, err := c.Accounts.State(gateway.Account{ID: "k1", Budget: gateway.Budget{Limited: true, Limit: 3000}})
+			if err != nil {
+				t.Error(err)
+			}
+			read <- st
+		}()
+		time.Sleep(100 * time.Millisecond) // it is read meanwhile, or waits
+	})
+	path := []gateway.Account{{ID: "other", Budget: gateway.Budget{Limited: true, Limit: 1000}}}
+	if err := c.Accounts.Prepare(path); err != nil {
+		t.Fatal(err)
+	}
+	h, short := c.Accounts.Hold(gateway.Ask{Request: "second", Attempt: 1, Path: path, Want: 400})
+	if short != nil {
+		t.Fatal(*short)
+	}
+	held, both := make(chan struct{}), make(chan struct{})
+	c.Submit(row("before", 1), gateway.Hold{}, 0, func(error) { close(held); <-both }) // so that the two are one group
+	<-held
+	first, second := row("first", 1), row("second", 1)
+	first.Cost, second.Cost, second.Key = 700, 300, "other"
+	c.Submit(first, gateway.Hold{}, 0, nil)
+	c.Submit(second, h, 0, nil)
+	close(both)
+	if st, want := <-read, row("before", 1).Cost+700; st.Spent != want {
+		t.Errorf("%+v, want %d spent", st, want)
+	}
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // While the store lacks rows nobody begins an account without them.
 func TestAnAccountWaitsForAStoreThatIsBehind(t *testing.T) {
 	dir := t.TempDir()

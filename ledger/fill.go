@@ -11,7 +11,7 @@ import (
 type filler struct {
 	mu      sync.Mutex
 	queue   []filling
-	put     int64 // records that were ever queued
+	put     int64 // records that were ever queued, or are about to be
 	filled  int64 // and those that are in the store
 	flushes []flush
 	closed  bool // nothing more will be queued
@@ -36,13 +36,20 @@ const fillEvery = 200 * time.Millisecond
 
 func (f *filler) init() { f.wake = make(chan struct{}, 1) }
 
+// expect has readers wait for so many records that will be added at once.
+func (f *filler) expect(n int) {
+	f.mu.Lock()
+	f.put += int64(n)
+	f.mu.Unlock()
+}
+
+// add queues records that are expected.
 func (f *filler) add(group []item, segment int) {
 	f.mu.Lock()
 	for i := range group {
 		f.queue = append(f.queue, filling{group[i], segment})
 		f.queue[len(f.queue)-1].item.done = nil
 	}
-	f.put += int64(len(group))
 	f.mu.Unlock()
 	f.rouse()
 }
@@ -108,7 +115,7 @@ func (c *Committer) fillStore() {
 	defer c.fill.end()
 	for {
 		queued, asked, closed := c.fill.state()
-		if queued > 0 || asked {
+		if queued > 0 { // else a reader waits for what is about to be added
 			if !c.fillGroup(closed) && closed {
 				return
 			}

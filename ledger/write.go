@@ -113,6 +113,7 @@ func (c *Committer) tryAgain() {
 // written ends its hold first: who hears that a row is durable finds the room free.
 func (c *Committer) answer(group []item, segment int, err error) (again []item) {
 	if err == nil {
+		c.fill.expect(len(group)) // an account that is read after a row was put beside it waits for the row
 		for i := range group {
 			c.waits.written(&group[i])
 			if s := group[i].settles; s != nil {
