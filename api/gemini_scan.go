@@ -63,7 +63,7 @@ func scanGemini(r *http.Request, raw []byte, req *gateway.Request) *gateway.Erro
 	if !ok || contents.Get("#").Int() == 0 {
 		return field("contents", "\"contents\" is required.")
 	}
-	o.geminiFees(req)
+	o.noteFees(req, geminiFees)
 	body := gjson.ParseBytes(raw)
 	s := geminiScan{req: req}
 	s.prefix.SetSeed(prefixSeed)

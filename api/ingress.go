@@ -163,7 +163,7 @@ func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
 			req.Stateful = req.Stateful || m.Str != "text"
 		}
 	}
-	o.chatFees(req)
+	o.noteFees(req, chatFees)
 	return nil
 }
 

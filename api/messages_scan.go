@@ -119,7 +119,7 @@ func (s *messagesScan) session(h http.Header) {
 }
 
 func (s *messagesScan) settings() {
-	s.o.messagesFees(s.req)
+	s.o.noteFees(s.req, messagesFees)
 	if v, ok := s.o.get("mcp_servers"); ok && v.Get("#").Int() > 0 {
 		s.req.Stateful = true
 		s.native("mcp_servers")

@@ -38,7 +38,7 @@ func scanResponses(raw []byte, req *gateway.Request, pinned func(*gateway.Reques
 	if v, ok := o.get("stream"); ok {
 		req.Stream = v.Bool()
 	}
-	o.responsesFees(req)
+	o.noteFees(req, responsesFees)
 	s := responsesScan{object: o, req: req, pinned: pinned(req)}
 	for _, step := range []func() *gateway.Error{s.state, s.input, s.tools, s.settings} {
 		if err := step(); err != nil {
