@@ -90,7 +90,7 @@ type Waiter interface{ Wait() }
 // Answer is what the router hands to the edge: the one answer to a request.
 type Answer struct {
 	Provider, Model string
-	Kind            string // adapter of the provider
+	Protocol        *Protocol // of the provider
 	Attempts        int
 	Hedged          bool
 

@@ -1,21 +1,12 @@
 package gateway
 
-// Wire names the format of a body.
-type Wire uint8
-
-const (
-	WireOpenAIChat        Wire = iota // POST /v1/chat/completions
-	WireAnthropicMessages             // POST /v1/messages
-	WireOpenAIResponses               // POST /v1/responses
-	WireGemini                        // POST /v1beta/models/…:generateContent
-)
-
 // Model is one model of one provider: what it can do and what it costs. Values are
 // made when the configuration is read and never change afterwards, so they are shared.
 type Model struct {
-	Provider string  // the entry's name in providers.json: "deepseek"
-	Name     string  // as sent on the wire: "deepseek-flash"
-	Kind     string  // the adapter: openai_compatible, openai_responses, anthropic, gemini, ollama
+	Provider string // the entry's name in providers.json: "deepseek"
+	Name     string // as sent on the wire: "deepseek-flash"
+	Kind     string // the adapter, as providers.json names it; for people, never to be told apart by
+	Protocol Protocol
 	Tariff   *Tariff // nil: the price is not known
 
 	Context   int // window in tokens; 0: not known
@@ -87,15 +78,16 @@ type Needs struct {
 	Logprobs   bool
 	TokenInput bool
 
-	// Native is the kind of provider that alone can serve the request: it holds what only
-	// that kind's own format has. NativeFor says what that is, for the client to read.
-	Native, NativeFor string
+	// Native is set if only a provider that takes bodies of this format as they are can
+	// serve the request. NativeFor says why, for the client to read.
+	Native    Wire
+	NativeFor string
 }
 
 // Lacks names the first need that the model cannot meet, "" if it meets all.
 func (m *Model) Lacks(n Needs) string {
-	if n.Native != "" && m.Kind != n.Native {
-		return n.NativeFor + " (only providers of kind " + n.Native + " do)"
+	if n.Native != "" && m.Protocol.Wire != n.Native {
+		return n.NativeFor
 	}
 	return m.Can.Lacks(n)
 }

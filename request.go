@@ -19,7 +19,7 @@ type Request struct {
 	Tags  map[string]string
 	Begun time.Time
 
-	Wire Wire   // format of Raw
+	Wire Wire   // format of Raw; "" if the gateway made the request itself
 	Raw  []byte // the body as it came, strictly valid JSON; nil if the gateway made the request itself
 	// Forward holds the few request headers that an upstream of the same Wire must see
 	// unchanged (anthropic-version, anthropic-beta). Nil for most.
@@ -230,7 +230,7 @@ type ToolCall struct {
 
 // Thinking is a piece of reasoning that its maker wants back unchanged.
 type Thinking struct {
-	Maker     string // kind of provider that made it: "anthropic", "gemini", "openai"
+	Maker     string // who made it: Protocol.Maker of the provider
 	Model     string // model that made it; "" if the client did not keep it
 	Text      string
 	Signature string

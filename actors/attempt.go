@@ -244,8 +244,8 @@ func (a *attempt) mostTokens() int {
 	if a.hold.Amount > 0 && req.Embed == nil {
 		return a.bound.answer
 	}
-	relayed := req.Wire == gateway.WireAnthropicMessages && a.model.Kind == "anthropic"
-	if most := a.model.MaxOutput; most > 0 && req.MaxTokens > most && !relayed {
+	p := &a.model.Protocol
+	if most := a.model.MaxOutput; most > 0 && req.MaxTokens > most && !(p.KeepsLimit && p.Relays(req)) {
 		return most
 	}
 	return req.MaxTokens
@@ -266,7 +266,7 @@ func (a *attempt) answer(w win) *gateway.Answer {
 		cost, guess = a.job.spent()
 	}
 	return &gateway.Answer{
-		Provider: a.model.Provider, Model: a.model.Name, Kind: a.model.Kind,
+		Provider: a.model.Provider, Model: a.model.Name, Protocol: &a.model.Protocol,
 		Attempts: w.attempts, Hedged: w.hedged,
 		Cost: cost, Estimated: guess, HasCost: a.job.rules.Whole,
 		Took: time.Since(a.job.begun), Receipt: a.job.receipt, Prompt: a.job.rules.PromptTokens,

@@ -36,16 +36,11 @@ const (
 	leastAnswer  = 256  // a shorter one is not worth having: see Key.Clamp
 )
 
-// imageMost is the most tokens of one image, by adapter: what a provider's largest
-// image comes to after its own scaling, rounded up. Adapters that are missing are for
-// providers that say nothing of the kind.
-var imageMost = map[string]int{"anthropic": 5000, "gemini": 5000, "openai_responses": 5000, "ollama": 5000}
-
 // boundOf computes the bound of a request on a model. Where there is none it says what is
 // lacking, in words of lacks: without a price, with contents whose tokens nothing limits,
 // and with what is charged beside the tokens.
 func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string, now time.Time) (b bound, lacks string) {
-	native := nativeKind[req.Wire] == m.Kind // any other is sent what every format has
+	native := m.Protocol.Relays(req) // any other is sent what every format has
 	switch {
 	case m.Tariff == nil:
 		return bound{}, noBound
@@ -60,11 +55,10 @@ func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string,
 	}
 	b = bound{prompt: promptMost(req, prefill), choices: 1}
 	if req.Images > 0 {
-		each, known := imageMost[m.Kind]
-		if !known && m.Provider != "openai" {
+		if m.Protocol.ImageTokens == 0 {
 			return bound{}, unbounded + "images may cost"
 		}
-		b.prompt += req.Images * max(each, imageMost["openai_responses"])
+		b.prompt += req.Images * m.Protocol.ImageTokens
 	}
 	if req.Embed == nil {
 		b.answer = answerMost(req, m)
@@ -84,10 +78,6 @@ func (s *System) boundOf(req *gateway.Request, m *gateway.Model, prefill string,
 	b.input, b.output = b.input*widened/1000, b.output*widened/1000
 	return b, ""
 }
-
-// nativeKind is the adapter that sends a body of a format on as the client wrote it.
-var nativeKind = [...]string{gateway.WireOpenAIChat: "openai_compatible", gateway.WireAnthropicMessages: "anthropic",
-	gateway.WireOpenAIResponses: "openai_responses", gateway.WireGemini: "gemini"}
 
 // promptMost: a token is at least one byte of text, so no prompt has more tokens than
 // its body has bytes. Images are bytes of the body too, and counted apart.

@@ -15,30 +15,33 @@ import (
 // it; without one it goes on, and its row does not claim to be exact.
 func TestWhatNoPriceBoundsIsRefusedUnderABudget(t *testing.T) {
 	for name, c := range map[string]struct {
-		kind       string
+		other      bool // of another format
 		fees, kept string
 		context    int
 		audio      bool
 		refused    string // the field; "": served
 		source     gateway.UsageSource
 	}{
-		"a fee":                      {kind: "openai_compatible", fees: "web_search_options", refused: `"web_search_options"`, source: gateway.UsageEstimated},
-		"a fee, another format":      {kind: "fake", fees: "web_search_options", source: gateway.UsageReported},
-		"kept, of an unknown length": {kind: "openai_compatible", kept: "conversation", refused: `"conversation"`, source: gateway.UsageReported},
-		"kept, in a known context":   {kind: "openai_compatible", kept: "conversation", context: 50_000, source: gateway.UsageReported},
-		"audio":                      {kind: "openai_compatible", audio: true, refused: "audio", source: gateway.UsageReported},
-		"nothing but tokens":         {kind: "openai_compatible", source: gateway.UsageReported},
+		"a fee":                      {fees: "web_search_options", refused: `"web_search_options"`, source: gateway.UsageEstimated},
+		"a fee, another format":      {other: true, fees: "web_search_options", source: gateway.UsageReported},
+		"kept, of an unknown length": {kept: "conversation", refused: `"conversation"`, source: gateway.UsageReported},
+		"kept, in a known context":   {kept: "conversation", context: 50_000, source: gateway.UsageReported},
+		"audio":                      {audio: true, refused: "audio", source: gateway.UsageReported},
+		"nothing but tokens":         {source: gateway.UsageReported},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				up := &fake{open: bills(0, 5)}
 				s, b := purse(t, func(cfg *Config) {
 					m := cfg.Providers[0].Default
-					m.Kind, m.Context, m.Can.Audio = c.kind, c.context, true
+					m.Context, m.Can.Audio = c.context, true
+					if m.Protocol.Wire = "ours"; c.other {
+						m.Protocol.Wire = "another"
+					}
 				}, up)
 				ask := func(id string, accounts ...gateway.Account) *gateway.Request {
 					r := spending(id, accounts...)
-					r.Fees, r.Kept, r.Needs.Audio = c.fees, c.kept, c.audio
+					r.Wire, r.Fees, r.Kept, r.Needs.Audio = "ours", c.fees, c.kept, c.audio
 					return r
 				}
 				answer, err := s.Route(t.Context(), ask("budget", limited("k", 1e9)))
@@ -76,18 +79,19 @@ func TestWhatNoPriceBoundsIsRefusedUnderABudget(t *testing.T) {
 // for what it reported: no more than the tier may add is unsure, and the tokens are learned.
 func TestADearTierIsNotExact(t *testing.T) {
 	for name, c := range map[string]struct {
-		kind, tier string
-		source     gateway.UsageSource
-		more       gateway.Microcents // times the cost
+		prepaid bool
+		tier    string
+		source  gateway.UsageSource
+		more    gateway.Microcents // times the cost
 	}{
-		"priority":              {"openai_compatible", "priority", gateway.UsageEstimated, 1},
-		"fast":                  {"openai_compatible", "fast", gateway.UsageEstimated, 5},
-		"default":               {"openai_compatible", "default", gateway.UsageReported, 0},
-		"priority, Anthropic's": {"anthropic", "priority", gateway.UsageReported, 0},
+		"priority":              {false, "priority", gateway.UsageEstimated, 1},
+		"fast":                  {false, "fast", gateway.UsageEstimated, 5},
+		"default":               {false, "default", gateway.UsageReported, 0},
+		"priority, paid before": {true, "priority", gateway.UsageReported, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, b := purse(t, func(cfg *Config) { cfg.Providers[0].Default.Kind = c.kind }, &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
+				s, b := purse(t, func(cfg *Config) { cfg.Providers[0].Default.Protocol.Prepaid = c.prepaid }, &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
 					usage := &gateway.Usage{Fresh: 10, Output: 3, Reported: true}
 					return &steps{ctx: ctx, end: io.EOF, chunks: []gateway.Chunk{{Text: "hi", Meta: &gateway.Meta{Tier: c.tier}}, {Finish: gateway.FinishStop, Usage: usage}}}, nil
 				}})

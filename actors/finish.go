@@ -120,17 +120,17 @@ func (a *attempt) chargesMore(t *tally, u *gateway.Usage) bool {
 	if u.HasBilled {
 		return false
 	}
-	return a.job.req.Fees != "" && nativeKind[a.job.req.Wire] == a.model.Kind || a.dearer(t) > 0
+	return a.job.req.Fees != "" && a.model.Protocol.Relays(a.job.req) || a.dearer(t) > 0
 }
 
 // dearer is how many times the list's price the tier that served the call may cost on top
 // of it: OpenAI takes up to twice the list for priority, and no provider more than six times
-// for a fast mode. Anthropic's priority is capacity that was bought before, not dearer.
+// for a fast mode. Where priority is capacity that was bought before it is not dearer.
 func (a *attempt) dearer(t *tally) gateway.Microcents {
 	switch {
 	case t.tier == "fast":
 		return 5
-	case t.tier == "priority" && a.model.Kind != "anthropic":
+	case t.tier == "priority" && !a.model.Protocol.Prepaid:
 		return 1
 	}
 	return 0
@@ -205,7 +205,7 @@ func (a *attempt) billsUnseen() bool {
 
 // thinksUnseen: what reached us is not all that the model made.
 func (a *attempt) thinksUnseen() bool {
-	return a.sys.habits.hidden(a.model) || mayHide(a.model) && asksToThink(a.job.req)
+	return a.sys.habits.hidden(a.model) || a.model.Protocol.Hides && asksToThink(a.job.req)
 }
 
 // madeUnseen is what a model that thinks unseen is expected to have made until now.

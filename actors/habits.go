@@ -75,7 +75,7 @@ func (h *habits) plain(m *gateway.Model) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x, enough := h.get(m), 1
-	if mayHide(m) { // and may think about some questions only
+	if m.Protocol.Hides { // and may think about some questions only
 		enough = plainAfter
 	}
 	return x.answers >= enough && !x.hidden
@@ -89,16 +89,6 @@ func (h *habits) hidden(m *gateway.Model) bool {
 }
 
 const plainAfter = 8
-
-// mayHide says whether a model that thinks would show nothing of it, or a summary: all of
-// OpenAI, Anthropic and Google do.
-func mayHide(m *gateway.Model) bool {
-	switch m.Kind {
-	case "anthropic", "gemini", "openai_responses":
-		return true
-	}
-	return m.Provider == "openai"
-}
 
 // asksToThink says whether a request wants reasoning, in any format's words.
 func asksToThink(req *gateway.Request) bool {

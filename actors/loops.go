@@ -14,30 +14,26 @@ const loopLife = time.Hour
 
 // maker made the opaque state that a tool loop runs on. The zero maker is none.
 type maker struct {
-	kind, model string // model: "" if the state does not say
-	provider    string // that gave the answer it came with; "" if that was not seen here
+	name     string // Protocol.Maker
+	model    string // "" if the state does not say
+	provider string // that gave the answer it came with; "" if that was not seen here
 }
 
-// makers are the kinds behind the names that state carries.
-var makers = map[string]string{"openai": "openai_responses"}
+// misses says whether a model that may read state is the worse for not getting it back.
+func misses(m *gateway.Model) bool { return m.ReasoningBack || !m.Protocol.Unsigned }
 
-// wants says whether a model is the worse for not getting the state back.
-func (k maker) wants(m *gateway.Model) bool {
-	return m.ReasoningBack || k.kind != "openai_compatible" && k.kind != "ollama"
-}
-
-// fits says whether a model may read the state: it is for one model of a kind, and for
-// any of the kind if it names none. Some kinds bind it to an account besides; a provider
+// fits says whether a model may read the state: it is for one model of its maker, and for
+// any of the maker's if it names none. Some bind it to an account besides; a provider
 // of another one refuses it, which its adapter deals with.
 func (k maker) fits(m *gateway.Model) bool {
-	return k.kind == m.Kind && (k.model == "" || k.model == m.Name)
+	return k.name == m.Protocol.Maker && (k.model == "" || k.model == m.Name)
 }
 
 // rank is a model's place among those for the next step of the loop: first whoever made
 // the state, then who may read it, then the rest.
 func (k maker) rank(m *gateway.Model) int {
 	switch {
-	case !k.fits(m) || !k.wants(m):
+	case !k.fits(m) || !misses(m):
 		return 2
 	case k.provider == m.Provider:
 		return 0
@@ -49,14 +45,11 @@ func (k maker) rank(m *gateway.Model) int {
 // that it answers, which say the most, and by the state that the client hands back, which
 // says less and outlives a restart. Where they disagree the state counts.
 func (s *System) makerOf(req *gateway.Request, now time.Time) maker {
-	told := maker{kind: req.Loop.Maker, model: req.Loop.Model}
-	if kind, ok := makers[told.kind]; ok {
-		told.kind = kind
-	}
+	told := maker{name: req.Loop.Maker, model: req.Loop.Model}
 	for i := len(req.Loop.Calls) - 1; i >= 0; i-- {
 		h, ok := s.loops.find(callOf(req, req.Loop.Calls[i]), now)
 		if ok && (told == (maker{}) || told.fits(h.model)) {
-			return maker{kind: h.model.Kind, model: h.model.Name, provider: h.model.Provider}
+			return maker{name: h.model.Protocol.Maker, model: h.model.Name, provider: h.model.Provider}
 		}
 	}
 	return told
@@ -91,7 +84,7 @@ func (k maker) leftOut(m *gateway.Model) string {
 		return ""
 	}
 	if k.model == "" {
-		return "the reasoning state made by " + k.kind + " was left out"
+		return "the reasoning state made by " + k.name + " was left out"
 	}
 	return "the reasoning state made by " + k.model + " was left out"
 }

@@ -11,15 +11,16 @@ import (
 // A model is asked for no more than it gives, but for a request that is relayed as it is.
 func TestMostTokens(t *testing.T) {
 	for name, c := range map[string]struct {
-		kind       string
+		speaks     gateway.Protocol
 		wire       gateway.Wire
 		asked, got int
 	}{
-		"more than it gives": {"fake", gateway.WireAnthropicMessages, 32_000, 8192},
-		"less":               {"fake", gateway.WireOpenAIChat, 100, 100},
-		"nothing":            {"fake", gateway.WireOpenAIChat, 0, 0},
-		"relayed":            {"anthropic", gateway.WireAnthropicMessages, 32_000, 32_000},
-		"to another format":  {"anthropic", gateway.WireOpenAIChat, 32_000, 8192},
+		"more than it gives":  {gateway.Protocol{}, "a", 32_000, 8192},
+		"less":                {gateway.Protocol{}, "b", 100, 100},
+		"nothing":             {gateway.Protocol{}, "b", 0, 0},
+		"relayed":             {gateway.Protocol{Wire: "a", KeepsLimit: true}, "a", 32_000, 32_000},
+		"to another format":   {gateway.Protocol{Wire: "a", KeepsLimit: true}, "b", 32_000, 8192},
+		"relayed and bounded": {gateway.Protocol{Wire: "a"}, "a", 32_000, 8192},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestMostTokens(t *testing.T) {
 					return says("a", 0)(ctx, call)
 				}}
 				s, _ := setup(t, func(cfg *Config) {
-					cfg.Providers[0].Default.Kind, cfg.Providers[0].Default.MaxOutput = c.kind, 8192
+					cfg.Providers[0].Default.Protocol, cfg.Providers[0].Default.MaxOutput = c.speaks, 8192
 				}, up)
 				req := ask("r", false)
 				req.Wire, req.MaxTokens = c.wire, c.asked

@@ -157,7 +157,7 @@ func (c catalog) ResolveEmbedding(asked string) ([]*gateway.Model, bool, error) 
 }
 
 func model(provider string, price gateway.Picodollars) *gateway.Model {
-	return &gateway.Model{Provider: provider, Name: provider + "-1", Kind: "fake", Bills: gateway.BillsSeen,
+	return &gateway.Model{Provider: provider, Name: provider + "-1", Kind: "fake", Protocol: gateway.Protocol{Maker: "fake"}, Bills: gateway.BillsSeen,
 		Can:    gateway.Abilities{Chat: true, Tools: true},
 		Tariff: &gateway.Tariff{Base: gateway.Rates{Input: price, CachedRead: price, Output: 4 * price}, Date: "2026-11-10"}}
 }

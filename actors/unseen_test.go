@@ -28,29 +28,31 @@ func TestWhatWasThoughtUnseenStaysHeld(t *testing.T) {
 		return func([]byte) (*gateway.Chat, error) { return &chat, nil }
 	}
 	for name, c := range map[string]struct {
-		kind      string
+		hides     bool // as the kind declares
 		reasoning int
 		shown     string
 		answers   int
 		decode    func([]byte) (*gateway.Chat, error)
 		whole     bool // the rest of the hold stays
 	}{
-		"says all":                    {kind: "fake", answers: 1},
-		"shows its reasoning":         {kind: "fake", reasoning: 700, shown: strings.Repeat("mind", 700), answers: 1},
-		"hides it behind a long text": {kind: "fake", reasoning: 300, answers: 1, whole: true}, // fewer than the bytes that are shown
-		"tells a summary of it":       {kind: "anthropic", reasoning: 700, shown: strings.Repeat("mind", 200), answers: 9, whole: true},
-		"nothing is known":            {kind: "fake", whole: true},
-		"little is known":             {kind: "gemini", answers: 2, whole: true},
-		"has never thought":           {kind: "gemini", answers: 8},
-		"is asked to think this time": {kind: "openai_responses", answers: 8, decode: wants(gateway.Chat{Effort: "low"}), whole: true},
-		"is asked for its thoughts":   {kind: "gemini", answers: 8, decode: wants(gateway.Chat{Thoughts: true}), whole: true},
-		"is asked not to":             {kind: "anthropic", answers: 8, decode: wants(gateway.Chat{Effort: "none"})},
-		"would show it, and is to":    {kind: "fake", answers: 1, decode: wants(gateway.Chat{Effort: "high"})},
+		"says all":                    {answers: 1},
+		"shows its reasoning":         {reasoning: 700, shown: strings.Repeat("mind", 700), answers: 1},
+		"hides it behind a long text": {reasoning: 300, answers: 1, whole: true}, // fewer than the bytes that are shown
+		"tells a summary of it":       {hides: true, reasoning: 700, shown: strings.Repeat("mind", 200), answers: 9, whole: true},
+		"nothing is known":            {whole: true},
+		"little is known":             {hides: true, answers: 2, whole: true},
+		"has never thought":           {hides: true, answers: 8},
+		"is asked to think this time": {hides: true, answers: 8, decode: wants(gateway.Chat{Effort: "low"}), whole: true},
+		"is asked for its thoughts":   {hides: true, answers: 8, decode: wants(gateway.Chat{Thoughts: true}), whole: true},
+		"is asked not to":             {hides: true, answers: 8, decode: wants(gateway.Chat{Effort: "none"})},
+		"would show it, and is to":    {answers: 1, decode: wants(gateway.Chat{Effort: "high"})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cut := time.Duration(0)
-				s, b := purse(t, func(cfg *Config) { cfg.Providers[0].Default.Kind, cfg.Providers[0].Default.MaxOutput = c.kind, 30_000 }, &fake{open: func(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+				s, b := purse(t, func(cfg *Config) {
+					cfg.Providers[0].Default.Protocol.Hides, cfg.Providers[0].Default.MaxOutput = c.hides, 30_000
+				}, &fake{open: func(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
 					return thinker(c.reasoning, c.shown, cut)(ctx, call)
 				}})
 				ask := func(id string) *gateway.Request {

@@ -6,6 +6,12 @@ import (
 	"gateway"
 )
 
+// chatWire is the format's name, and of the bodies of /v1/embeddings.
+const chatWire gateway.Wire = "openai_chat"
+
+// chatMaker made the thinking_blocks that name no maker: they are Anthropic's in form.
+const chatMaker = "anthropic"
+
 // chatDialect is OpenAI's Chat Completions.
 var chatDialect = dialect{
 	claims: func(*http.Request) bool { return true },

@@ -151,7 +151,7 @@ func (d *chatDecoder) assistant(msg *gateway.Message, m gjson.Result, i int) *ga
 		}
 	}
 	for _, t := range m.Get("thinking_blocks").Array() {
-		msg.Thinking = append(msg.Thinking, gateway.Thinking{Maker: or(t.Get("maker").Str, "anthropic"), Model: t.Get("model").Str,
+		msg.Thinking = append(msg.Thinking, gateway.Thinking{Maker: or(t.Get("maker").Str, chatMaker), Model: t.Get("model").Str,
 			Text: t.Get("thinking").Str, Signature: t.Get("signature").Str, Redacted: t.Get("data").Str})
 	}
 	for _, t := range m.Get("tool_calls").Array() {

@@ -45,6 +45,14 @@ type eventWriter interface {
 	fail(b []byte, p *problem) []byte
 }
 
+// protocolOf is how the provider of an answer was asked.
+func protocolOf(a *gateway.Answer) *gateway.Protocol {
+	if a == nil || a.Protocol == nil {
+		return &gateway.Protocol{}
+	}
+	return a.Protocol
+}
+
 // dialects are the formats, the most particular claim first. The last row claims the rest.
 var dialects = []*dialect{&shortDialect, &messagesDialect, &responsesDialect, &geminiDialect, &chatDialect}
 

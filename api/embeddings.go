@@ -131,7 +131,7 @@ func (s *Server) embed0(c *gin.Context, o *object, name string, input gjson.Resu
 	for _, t := range req.Embed.Tokens {
 		req.PromptBytes += 4 * len(t)
 	}
-	req.Raw, req.Wire = o.raw, gateway.WireOpenAIChat
+	req.Raw, req.Wire = o.raw, chatWire
 	event(c).model = req.Model
 	answer, rerr := s.route(c, req)
 	if rerr != nil {

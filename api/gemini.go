@@ -12,6 +12,12 @@ import (
 	"gateway"
 )
 
+const (
+	geminiWire gateway.Wire = "gemini"
+	// geminiMaker is whose signatures the format has as they are.
+	geminiMaker = "gemini"
+)
+
 // geminiDialect is Google's generateContent, its streams as events. The Go SDK takes no
 // comment for one, so silence is filled with empty lines. Source: genai v1.77.0. From
 // 3.0 on the JavaScript SDK asks under /v1, where nobody else posts to a model.

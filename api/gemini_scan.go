@@ -58,7 +58,7 @@ func scanGemini(r *http.Request, raw []byte, req *gateway.Request) *gateway.Erro
 	}
 	model, method := geminiTarget(r.URL.Path)
 	req.Model, req.Stream = model, method == geminiStream
-	req.Raw, req.Wire, req.Decode = raw, gateway.WireGemini, decodeGemini
+	req.Raw, req.Wire, req.Decode = raw, geminiWire, decodeGemini
 	contents, ok := o.get("contents")
 	if !ok || contents.Get("#").Int() == 0 {
 		return field("contents", "\"contents\" is required.")

@@ -36,7 +36,7 @@ const geminiPath = "/v1beta/models/auto:generateContent"
 
 func TestGeminiRequests(t *testing.T) {
 	req, chat := scannedGemini(t, "/v1beta/models/deepseek/deepseek-flash:streamGenerateContent", string(fixture(t, "gemini/generate.tools.request.json")))
-	if req.Model != "deepseek/deepseek-flash" || !req.Stream || !req.Needs.Tools || req.Wire != gateway.WireGemini || req.Prefix == 0 {
+	if req.Model != "deepseek/deepseek-flash" || !req.Stream || !req.Needs.Tools || req.Wire != geminiWire || req.Prefix == 0 {
 		t.Errorf("%+v", req)
 	}
 	if got := speakers(chat); got != "user assistant:fc_1:fc_2 toolfc_1 toolfc_2" {

@@ -88,7 +88,7 @@ func scanChat(raw []byte, req *gateway.Request) *gateway.Error {
 	if err := scanMessages(messages, req); err != nil {
 		return err
 	}
-	req.Raw, req.Wire, req.Decode, req.Top = raw, gateway.WireOpenAIChat, decodeChat, o.top()
+	req.Raw, req.Wire, req.Decode, req.Top = raw, chatWire, decodeChat, o.top()
 	if v, ok := o.get("model"); ok {
 		req.Model = strings.Clone(v.Str) // outlives the body
 	}
@@ -264,7 +264,7 @@ func scanMessage(m string, req *gateway.Request, usual *bool) (role string, err 
 		case "thinking_blocks":
 			*usual = false
 			if last := gjson.Get(text, "@reverse.0"); last.Exists() {
-				req.Loop.Maker, req.Loop.Model = or(last.Get("maker").Str, nativeMessages), last.Get("model").Str
+				req.Loop.Maker, req.Loop.Model = or(last.Get("maker").Str, chatMaker), last.Get("model").Str
 			}
 		case "tool_call_id":
 			req.Loop.Calls = append(req.Loop.Calls, gjson.Parse(text).Str)

@@ -7,6 +7,12 @@ import (
 	"gateway"
 )
 
+const (
+	messagesWire gateway.Wire = "anthropic_messages"
+	// messagesMaker is whose signatures the format has as they are; those of others are sealed.
+	messagesMaker = "anthropic"
+)
+
 // messagesDialect is Anthropic's Messages. A provider of the same format gets the body as
 // it came and its events go out as they came; see package providers for what is replaced.
 var messagesDialect = dialect{

@@ -24,7 +24,7 @@ func messageJSON(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	b = appendMessageHead(b, req.ID, a.Model)
 	b = append(b, '[')
 	mark := len(b)
-	if a.Kind == nativeMessages || asksToThink(req.Raw) {
+	if protocolOf(a).Wire == messagesWire || asksToThink(req.Raw) {
 		b = appendThought(b, a, ch)
 	}
 	for _, text := range [...]string{ch.Text, ch.Refusal} {
@@ -48,7 +48,7 @@ func messageJSON(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 		b = append(b[:mark], b[mark+1:]...)
 	}
 	b = append(b, `],"stop_reason":`...)
-	b = appendString(b, stopReason(ch.Finish, ch.Native, a.Kind, len(ch.ToolCalls) > 0))
+	b = appendString(b, stopReason(ch.Finish, ch.Native, protocolOf(a), len(ch.ToolCalls) > 0))
 	b = append(b, `,"stop_sequence":null,"usage":`...)
 	b = appendMessageUsage(b, &c.Usage)
 	return withReceipt(append(b, '}'), req, a)
@@ -65,7 +65,7 @@ func appendThought(b []byte, a *gateway.Answer, ch *gateway.Choice) []byte {
 		b = append(b, `,{"type":"thinking","thinking":`...)
 		b = appendString(b, ch.Reasoning)
 		b = append(b, `,"signature":`...)
-		b = appendString(b, signatureOf(&state, a.Kind, a.Model))
+		b = appendString(b, signatureOf(&state, protocolOf(a).Maker, a.Model))
 		b = append(b, '}')
 	}
 	for i := range rest {
@@ -75,7 +75,7 @@ func appendThought(b []byte, a *gateway.Answer, ch *gateway.Choice) []byte {
 	for i := range ch.ToolCalls {
 		if t := &ch.ToolCalls[i]; t.Signature != "" {
 			b = append(b, ',')
-			b = appendState(b, &gateway.Thinking{Maker: a.Kind, Model: a.Model, Signature: t.Signature}, t.ID)
+			b = appendState(b, &gateway.Thinking{Maker: protocolOf(a).Maker, Model: a.Model, Signature: t.Signature}, t.ID)
 		}
 	}
 	return b

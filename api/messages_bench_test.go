@@ -14,7 +14,7 @@ func BenchmarkMessageEvent(b *testing.B) {
 		"translated": {Text: " token"},
 	} {
 		b.Run(name, func(b *testing.B) {
-			w := newMessageWriter(req, &gateway.Answer{Kind: "gemini", Model: "g"})
+			w := newMessageWriter(req, &gateway.Answer{Protocol: &gateway.Protocol{Maker: geminiMaker}, Model: "g"})
 			buf := w.chunk(make([]byte, 0, 1024), &c)
 			b.ReportAllocs()
 			for b.Loop() {

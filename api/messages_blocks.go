@@ -57,7 +57,7 @@ func (w *messageWriter) enter(b []byte, block messageBlock) []byte {
 // do not show.
 func appendState(b []byte, t *gateway.Thinking, call string) []byte {
 	data := t.Redacted
-	if t.Maker != nativeMessages || data == "" {
+	if t.Maker != messagesMaker || data == "" {
 		data = t.Seal(call)
 	}
 	b = append(b, `{"type":"redacted_thinking","data":`...)
@@ -97,7 +97,7 @@ func (w *messageWriter) shut(b []byte) []byte {
 	case noBlock:
 		return b
 	case thinkingBlock:
-		b = w.blockDelta(b, `{"type":"signature_delta","signature":`, signatureOf(&w.open.state, w.kind, w.model))
+		b = w.blockDelta(b, `{"type":"signature_delta","signature":`, signatureOf(&w.open.state, w.from.Maker, w.model))
 	case toolBlock:
 		w.done = append(w.done, w.open.tool)
 	}
@@ -109,13 +109,13 @@ func (w *messageWriter) shut(b []byte) []byte {
 
 // signatureOf is what stands for a signature beside reasoning: the vendor's own, or the
 // maker's state sealed.
-func signatureOf(t *gateway.Thinking, kind, model string) string {
-	if t.Maker == nativeMessages && t.Signature != "" {
+func signatureOf(t *gateway.Thinking, maker, model string) string {
+	if t.Maker == messagesMaker && t.Signature != "" {
 		return t.Signature
 	}
 	sealed := *t
 	if sealed.Maker == "" {
-		sealed.Maker, sealed.Model = kind, model
+		sealed.Maker, sealed.Model = maker, model
 	}
 	return sealed.Seal("")
 }

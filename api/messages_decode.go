@@ -271,7 +271,7 @@ func (d *messagesDecoder) assistant(content gjson.Result, i int) *gateway.Error 
 			t, call, sealed := gateway.Unseal(b.Get("data").Str)
 			switch {
 			case !sealed:
-				m.Thinking = append(m.Thinking, gateway.Thinking{Maker: nativeMessages, Redacted: b.Get("data").Str})
+				m.Thinking = append(m.Thinking, gateway.Thinking{Maker: messagesMaker, Redacted: b.Get("data").Str})
 			case call != "":
 				signatures[call] = t.Signature
 			default:
@@ -300,7 +300,7 @@ func thinkingOf(b gjson.Result) gateway.Thinking {
 	text, signature := b.Get("thinking").Str, b.Get("signature").Str
 	t, _, sealed := gateway.Unseal(signature)
 	if !sealed {
-		return gateway.Thinking{Maker: nativeMessages, Text: text, Signature: signature}
+		return gateway.Thinking{Maker: messagesMaker, Text: text, Signature: signature}
 	}
 	t.Text = text
 	return t

@@ -11,7 +11,7 @@ import (
 // strictly one after another: what comes for a block that has to wait is kept.
 type messageWriter struct {
 	req    *gateway.Request
-	kind   string // adapter of the provider
+	from   *gateway.Protocol // of the provider
 	model  string
 	prompt int // tokens of the prompt, estimated
 	thinks bool
@@ -30,12 +30,12 @@ type messageWriter struct {
 }
 
 func newMessageWriter(req *gateway.Request, a *gateway.Answer) *messageWriter {
-	w := &messageWriter{req: req}
+	w := &messageWriter{req: req, from: &gateway.Protocol{}}
 	if a == nil {
 		return w
 	}
-	w.kind, w.model, w.prompt = a.Kind, a.Model, a.Prompt
-	w.thinks = a.Kind == nativeMessages || asksToThink(req.Raw)
+	w.from, w.model, w.prompt = protocolOf(a), a.Model, a.Prompt
+	w.thinks = w.from.Wire == messagesWire || asksToThink(req.Raw)
 	return w
 }
 
@@ -163,7 +163,7 @@ func (w *messageWriter) tool(b []byte, t *gateway.ToolDelta) []byte {
 		}
 	}
 	if t.Signature != "" && w.thinks && !w.knows(t.Index) {
-		state := gateway.Thinking{Maker: w.kind, Model: w.model, Signature: t.Signature}
+		state := gateway.Thinking{Maker: w.from.Maker, Model: w.model, Signature: t.Signature}
 		b = w.piece(b, messageBlock{kind: stateBlock, state: state, call: gateway.ToolCall{ID: t.ID}}, "")
 	}
 	return w.piece(b, messageBlock{kind: toolBlock, tool: t.Index, call: gateway.ToolCall{ID: t.ID, Name: t.Name}}, t.Arguments)
@@ -265,7 +265,7 @@ func (w *messageWriter) end(b []byte, u *gateway.Usage, receipt []gateway.Attemp
 		b = w.start(b)
 		b = w.rest(b)
 		b = append(b, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)
-		b = appendString(b, stopReason(w.finish, w.native, w.kind, len(w.done) > 0))
+		b = appendString(b, stopReason(w.finish, w.native, w.from, len(w.done) > 0))
 		b = append(b, `,"stop_sequence":null},"usage":`...)
 		if u == nil {
 			u = &gateway.Usage{Fresh: w.prompt, Output: (w.bytes + 3) / 4}
@@ -304,8 +304,8 @@ var nativeStops = map[string]bool{"end_turn": true, "max_tokens": true, "stop_se
 
 // stopReason is a finish in this format's words. An answer that began with a provider of
 // the format may have been finished by another, whose own word is none.
-func stopReason(finish gateway.Finish, native, kind string, called bool) string {
-	if kind == nativeMessages && nativeStops[native] {
+func stopReason(finish gateway.Finish, native string, from *gateway.Protocol, called bool) string {
+	if from.Wire == messagesWire && nativeStops[native] {
 		return native
 	}
 	switch {

@@ -11,9 +11,6 @@ import (
 	"gateway"
 )
 
-// nativeMessages is the kind of provider that speaks this format itself.
-const nativeMessages = "anthropic"
-
 var messagesFields = map[string]kindOfField{
 	"model": aString, "max_tokens": aWhole, "messages": anArray, "system": stringOrArray, "stream": aBool,
 	"temperature": aNumber, "top_p": aNumber, "top_k": aWhole, "stop_sequences": anArray, "tools": anArray, "tool_choice": anObject,
@@ -59,7 +56,7 @@ func scanPrompt(r *http.Request, raw []byte, req *gateway.Request) (*messagesSca
 		return nil, err
 	}
 	s := &messagesScan{o: o, req: req}
-	req.Raw, req.Wire, req.Decode = raw, gateway.WireAnthropicMessages, decodeMessages
+	req.Raw, req.Wire, req.Decode = raw, messagesWire, decodeMessages
 	s.headers(r.Header)
 	if v, ok := o.get("model"); ok {
 		req.Model = v.Str
@@ -85,7 +82,7 @@ func scanPrompt(r *http.Request, raw []byte, req *gateway.Request) (*messagesSca
 // native says that only a provider of this format can serve the request, and why.
 func (s *messagesScan) native(what string) {
 	if s.req.Needs.Native == "" {
-		s.req.Needs.Native, s.req.Needs.NativeFor = nativeMessages, what
+		s.req.Needs.Native, s.req.Needs.NativeFor = messagesWire, what+" (only providers of kind anthropic do)"
 	}
 }
 
@@ -336,7 +333,7 @@ func (s *messagesScan) block(b gjson.Result, where string) *gateway.Error {
 		s.req.PromptBytes += len(b.Get("thinking").Str)
 		t, _, sealed := gateway.Unseal(b.Get("signature").Str + b.Get("data").Str)
 		if s.req.Loop.Maker, s.req.Loop.Model = t.Maker, t.Model; !sealed {
-			s.req.Loop.Maker = nativeMessages
+			s.req.Loop.Maker = messagesMaker
 		}
 	case "image":
 		s.req.Images++

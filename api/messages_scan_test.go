@@ -69,19 +69,19 @@ func TestMessagesAreChecked(t *testing.T) {
 func TestMessagesNeeds(t *testing.T) {
 	block := func(b string) string { return withMessages(`[{"role":"user","content":[`+b+`]}]`, ``) }
 	for body, want := range map[string]*gateway.Request{
-		withMessages(hi, `,"tools":[{"type":"web_search_20250305","name":"web_search"}]`):                          {Needs: gateway.Needs{Tools: true, Native: "anthropic"}, Stateful: true},
-		withMessages(hi, `,"tools":[{"type":"bash_20250124","name":"bash"}]`):                                      {Needs: gateway.Needs{Tools: true, Native: "anthropic"}},
+		withMessages(hi, `,"tools":[{"type":"web_search_20250305","name":"web_search"}]`):                          {Needs: gateway.Needs{Tools: true, Native: messagesWire}, Stateful: true},
+		withMessages(hi, `,"tools":[{"type":"bash_20250124","name":"bash"}]`):                                      {Needs: gateway.Needs{Tools: true, Native: messagesWire}},
 		withMessages(hi, `,"tools":[{"type":"custom","name":"f","input_schema":{}}],"tool_choice":{"type":"any"}`): {Needs: gateway.Needs{Tools: true, ToolForce: true}},
-		withMessages(hi, `,"mcp_servers":[{}]`):                                                                    {Needs: gateway.Needs{Native: "anthropic"}, Stateful: true},
+		withMessages(hi, `,"mcp_servers":[{}]`):                                                                    {Needs: gateway.Needs{Native: messagesWire}, Stateful: true},
 		withMessages(hi, `,"output_config":{"format":{"type":"json_schema","schema":{}}}`):                         {Needs: gateway.Needs{JSONSchema: true}},
 		withMessages(hi, `,"thinking":{"type":"enabled","budget_tokens":20000}`):                                   {DeepEffort: true},
 		block(`{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QQ=="}}`):                {Needs: gateway.Needs{ImageData: true}, Images: 1},
 		block(`{"type":"image","source":{"type":"url","url":"https://x/y.png"}}`):                                  {Needs: gateway.Needs{ImageURL: true}, Images: 1},
 		block(`{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"QQ=="}}`):       {Needs: gateway.Needs{Files: true}},
 		block(`{"type":"document","source":{"type":"text","media_type":"text/plain","data":"abc"}}`):               {},
-		block(`{"type":"document","source":{"type":"file","file_id":"f"}}`):                                        {Needs: gateway.Needs{Native: "anthropic"}},
-		block(`{"type":"something_new","x":1}`):                                                                    {Needs: gateway.Needs{Native: "anthropic"}},
-		`{"model":"m","max_tokens":0,"messages":` + hi + `}`:                                                       {Needs: gateway.Needs{Native: "anthropic"}},
+		block(`{"type":"document","source":{"type":"file","file_id":"f"}}`):                                        {Needs: gateway.Needs{Native: messagesWire}},
+		block(`{"type":"something_new","x":1}`):                                                                    {Needs: gateway.Needs{Native: messagesWire}},
+		`{"model":"m","max_tokens":0,"messages":` + hi + `}`:                                                       {Needs: gateway.Needs{Native: messagesWire}},
 	} {
 		req, err := messagesRequest(t, body)
 		if err != nil {

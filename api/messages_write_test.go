@@ -85,7 +85,7 @@ func FuzzMessageWriter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte, whole bool) {
 		chunks, want := chunksOf(script, whole)
 		req := &gateway.Request{ID: "1", Raw: []byte(thinkingAsk)}
-		w := newMessageWriter(req, &gateway.Answer{Kind: "gemini", Model: "g", Prompt: 3})
+		w := newMessageWriter(req, &gateway.Answer{Protocol: &gateway.Protocol{Maker: geminiMaker}, Model: "g", Prompt: 3})
 		var out []byte
 		var usage *gateway.Usage
 		var fold gateway.Fold
@@ -118,7 +118,7 @@ func FuzzMessageWriter(f *testing.F) {
 		if got.In != 7 || got.Read != 2 || got.Out != 9 {
 			t.Fatalf("usage %d, %d, %d", got.In, got.Read, got.Out)
 		}
-		body := messageJSON(nil, req, &gateway.Answer{Kind: "gemini", Model: "g", Completion: fold.Completion()})
+		body := messageJSON(nil, req, &gateway.Answer{Protocol: &gateway.Protocol{Maker: geminiMaker}, Model: "g", Completion: fold.Completion()})
 		if said := saidBy(blocksOfMessage(t, body)); !reflect.DeepEqual(said, want) {
 			t.Fatalf("the whole message says %+v, want %+v:\n%s", said, want, body)
 		}
@@ -180,7 +180,7 @@ func TestMessagesAreRelayedAndFolded(t *testing.T) {
 	for _, name := range []string{"text", "tools", "thinking", "max_tokens", "refusal", "stop_sequence", "unknown_event"} {
 		want, chunks := relayedOf(t, name)
 		req := &gateway.Request{ID: "1", Raw: []byte(thinkingAsk)}
-		w := newMessageWriter(req, &gateway.Answer{Kind: "anthropic", Model: "m"})
+		w := newMessageWriter(req, &gateway.Answer{Protocol: &gateway.Protocol{Wire: messagesWire, Maker: messagesMaker}, Model: "m"})
 		var out []byte
 		var fold gateway.Fold
 		for i := range chunks {
@@ -190,7 +190,7 @@ func TestMessagesAreRelayedAndFolded(t *testing.T) {
 		if got := string(w.end(out, nil, nil)); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
-		body := messageJSON(nil, req, &gateway.Answer{Kind: "anthropic", Model: "m", Completion: fold.Completion()})
+		body := messageJSON(nil, req, &gateway.Answer{Protocol: &gateway.Protocol{Wire: messagesWire, Maker: messagesMaker}, Model: "m", Completion: fold.Completion()})
 		if name == "unknown_event" { // the validator wants what is known
 			if text := gjson.GetBytes(body, "content.0.text").Str; text != "ok" {
 				t.Errorf("%s", body)
@@ -224,7 +224,7 @@ func unmarked(blocks []grammar.Block) []grammar.Block {
 // A stream that began as relayed and is gone on with by another provider stays one message.
 func TestRelayedStreamGoesOnTranslated(t *testing.T) {
 	_, chunks := relayedOf(t, "text")
-	w := newMessageWriter(&gateway.Request{ID: "1", Raw: []byte(thinkingAsk)}, &gateway.Answer{Kind: "anthropic", Model: "m"})
+	w := newMessageWriter(&gateway.Request{ID: "1", Raw: []byte(thinkingAsk)}, &gateway.Answer{Protocol: &gateway.Protocol{Wire: messagesWire, Maker: messagesMaker}, Model: "m"})
 	var out []byte
 	for i := range chunks {
 		if strings.Contains(string(chunks[i].Raw), "content_block_stop") {
@@ -245,7 +245,7 @@ func TestRelayedStreamGoesOnTranslated(t *testing.T) {
 // State of other makers comes back as it went out: with its reasoning, alone, or before its call.
 func TestStateSurvivesTheClient(t *testing.T) {
 	req := &gateway.Request{ID: "1", Raw: []byte(thinkingAsk)}
-	w := newMessageWriter(req, &gateway.Answer{Kind: "openai_responses", Model: "gpt-6-sol"})
+	w := newMessageWriter(req, &gateway.Answer{Protocol: &gateway.Protocol{Maker: openAIMaker}, Model: "gpt-6-sol"})
 	var out []byte
 	for _, c := range []gateway.Chunk{
 		{Reasoning: "First"}, {Reasoning: " this."}, {Thinking: []gateway.Thinking{{Maker: "openai", Model: "gpt-6-sol", Text: "First this.", Signature: "enc1"}}},

@@ -9,6 +9,12 @@ import (
 	"gateway"
 )
 
+const (
+	responsesWire gateway.Wire = "openai_responses"
+	// openAIMaker is whose encrypted reasoning the format has as it is.
+	openAIMaker = "openai"
+)
+
 // responsesDialect is OpenAI's Responses API. Its scan is made per server: it must know
 // which models are served by that API itself.
 var responsesDialect = dialect{
@@ -21,9 +27,6 @@ var responsesDialect = dialect{
 	failure: responsesFailure,
 	alive:   ": keep-alive\n\n",
 }
-
-// responsesKind is the kind of provider that speaks this API itself.
-const responsesKind = "openai_responses"
 
 // responses is the format with the models of this server.
 func (s *Server) responses() *dialect {
@@ -39,7 +42,7 @@ func (s *Server) responses() *dialect {
 // be asked for what only it can do.
 func (s *Server) servesResponses(req *gateway.Request) bool {
 	models, pinned, err := s.catalog.Resolve(gateway.MapModel(req.Model, req.ModelMaps...))
-	return err == nil && pinned && models[0].Kind == responsesKind
+	return err == nil && pinned && models[0].Protocol.Wire == responsesWire
 }
 
 // countResponses is POST /v1/responses/input_tokens.

@@ -39,7 +39,7 @@ func scanned(t testing.TB, raw string) (*gateway.Request, *gateway.Chat) {
 
 func TestResponsesRequestOfAnAgent(t *testing.T) {
 	req, chat := scanned(t, string(fixture(t, "openai-responses/request.codex_like.json")))
-	if !req.Stream || !req.Needs.Tools || req.Options.Affinity != "5b0f" || req.Prefix == 0 || req.Model != "gateway-auto" || req.Wire != gateway.WireOpenAIResponses {
+	if !req.Stream || !req.Needs.Tools || req.Options.Affinity != "5b0f" || req.Prefix == 0 || req.Model != "gateway-auto" || req.Wire != responsesWire {
 		t.Errorf("%+v", req)
 	}
 	var tools []string

@@ -31,7 +31,7 @@ func scanResponses(raw []byte, req *gateway.Request, pinned func(*gateway.Reques
 	if err := o.checkTypesBy(responsesFields); err != nil {
 		return err
 	}
-	req.Raw, req.Wire, req.Decode = raw, gateway.WireOpenAIResponses, decodeResponses
+	req.Raw, req.Wire, req.Decode = raw, responsesWire, decodeResponses
 	if v, ok := o.get("model"); ok {
 		req.Model = v.Str
 	}

@@ -78,10 +78,11 @@ func (c *carried) empty() bool {
 // unsigned is reasoning whose maker wants the text back and signs nothing; a zero one
 // is of a maker that does not.
 func unsigned(a *gateway.Answer) gateway.Thinking {
-	if a == nil || a.Kind != "openai_compatible" && a.Kind != "ollama" {
+	p := protocolOf(a)
+	if !p.Unsigned {
 		return gateway.Thinking{}
 	}
-	return gateway.Thinking{Maker: a.Kind, Model: a.Model}
+	return gateway.Thinking{Maker: p.Maker, Model: a.Model}
 }
 
 // text is the state of reasoning that came without any, if its maker is an unsigned one.
@@ -114,9 +115,6 @@ func (c *carried) sealed() string {
 	return carriedMark + base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// openAIMaker marks reasoning that only OpenAI can read.
-const openAIMaker = "openai"
-
 // uncarried reads encrypted_content. ok is false for what is damaged: its turn then
 // goes on without, for which each format has its downgrade.
 func uncarried(text, summary string) (c carried, ok bool) {
@@ -148,9 +146,6 @@ func makerOf(state string) (maker, model string) {
 	}
 	return "", ""
 }
-
-// geminiMaker marks the signatures that only Gemini can read; no other signs calls.
-const geminiMaker = "gemini"
 
 // into gives a turn back what its maker made. Signatures of calls are noted by the
 // call's id.

@@ -101,7 +101,7 @@ func (s *Server) task(c *gin.Context, o *object, name, system, user string) {
 	body = append(body, `},{"role":"user","content":`...)
 	body = appendString(body, user)
 	body = append(body, `}],"response_format":{"type":"json_object"}}`...)
-	req.Raw, req.Wire, req.Decode = body, gateway.WireOpenAIChat, decodeChat
+	req.Raw, req.Wire, req.Decode = body, chatWire, decodeChat
 	req.Needs.JSONMode, req.Messages, req.PromptBytes = true, 2, len(system)+len(user)
 	req.Check = isObject
 	event(c).model = req.Model

@@ -10,7 +10,21 @@ import (
 	"gateway"
 )
 
-const anthropicKind = "anthropic"
+const (
+	anthropicKind = "anthropic"
+	// messagesWire is POST /v1/messages.
+	messagesWire gateway.Wire = "anthropic_messages"
+)
+
+func init() {
+	register(kind{
+		name: anthropicKind, adapter: newAnthropic,
+		protocol: gateway.Protocol{Wire: messagesWire, KeepsLimit: true, Hides: true, Prepaid: true, ImageTokens: imageMost},
+		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
+			ImageURL: true, Files: true},
+		bills: gateway.BillsSeen, boundsBodies: true,
+	})
+}
 
 // anthropicVersion is sent with translated requests: later versions take no sampling
 // parameters, which some models here still do.
@@ -74,7 +88,7 @@ func (a *anthropic) Embed(_ context.Context, call *gateway.Call) (*gateway.Embed
 }
 
 func (a *anthropic) ask(call *gateway.Call, unthinking bool) (*messagesAsk, error) {
-	if call.Request.Wire != gateway.WireAnthropicMessages || call.Request.Raw == nil || call.Prefill != "" {
+	if call.Request.Wire != messagesWire || call.Request.Raw == nil || call.Prefill != "" {
 		return a.translate(call, unthinking)
 	}
 	return a.relay(call, unthinking)

@@ -153,7 +153,7 @@ func TestMessagesErrorsAreClassified(t *testing.T) {
 
 func relayCall(raw string) *gateway.Call {
 	return &gateway.Call{Model: &gateway.Model{Provider: "p", Name: "claude-opus-5"},
-		Request: &gateway.Request{Wire: gateway.WireAnthropicMessages, Raw: []byte(raw),
+		Request: &gateway.Request{Wire: messagesWire, Raw: []byte(raw),
 			Forward: map[string]string{"anthropic-version": "2026-10-21", "anthropic-beta": "a,b"}}}
 }
 

@@ -198,9 +198,9 @@ func (c *Catalog) Models() []*gateway.Model {
 func (p *Provider) Adapter(client *http.Client, state *State) (Adapter, error) {
 	s := p.Settings
 	s.Client, s.State = client, state
-	make, ok := kinds[s.Kind]
-	if !ok {
+	k := kinds[s.Kind]
+	if k == nil {
 		return nil, fmt.Errorf("%s: unknown kind %q", p.Name, s.Kind)
 	}
-	return make(s)
+	return k.adapter(s)
 }

@@ -67,15 +67,6 @@ func firstBad(s source, where string, words ...word) error {
 }
 
 // kindNames are the wire formats that an entry may have.
-func kindNames() []string {
-	names := make([]string, 0, len(kinds))
-	for k := range kinds {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // streamWords are those of stream_upstream.
 var streamWords = []string{"auto", "true", "false"}
 

@@ -48,12 +48,14 @@ func find(models []*gateway.Model, name string) *gateway.Model {
 }
 
 func newModel(e *NamedEntry, m *ModelEntry, tariff *gateway.Tariff) *gateway.Model {
-	model := &gateway.Model{Provider: e.Name, Name: m.Name, Kind: e.Kind, Tariff: tariff, Context: m.Context, MaxOutput: m.MaxOutput,
-		Can: abilitiesOf(e.Kind), Bills: habit(e), Region: e.Region, Upstream: streamChoice(m.Stream, e.Stream), Dimensions: m.Dimensions, ReasoningBack: e.Quirks.ReasoningBack}
+	k := kindOf(e.Kind)
+	model := &gateway.Model{Provider: e.Name, Name: m.Name, Kind: e.Kind, Protocol: e.protocolOf(), Tariff: tariff, Context: m.Context, MaxOutput: m.MaxOutput,
+		Can: k.can, Bills: habit(e), Region: e.Region, Upstream: streamChoice(m.Stream, e.Stream), Dimensions: m.Dimensions, ReasoningBack: e.Quirks.ReasoningBack}
 	e.Features.apply(&model.Can)
 	m.Features.apply(&model.Can)
 	if m.Embeddings {
-		model.Can = gateway.Abilities{Embeddings: true, TokenInput: e.Kind == "openai_compatible"}
+		model.Can = k.embeds
+		model.Can.Embeddings = true
 	}
 	return model
 }
@@ -71,23 +73,6 @@ func streamChoice(words ...string) gateway.StreamChoice {
 		}
 	}
 	return gateway.StreamAuto
-}
-
-// abilitiesOf are the defaults of a wire format; the field matrix of the wire
-// reference (section 4) is their source. Entries and models override them.
-func abilitiesOf(kind string) gateway.Abilities {
-	a := gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true}
-	switch kind {
-	case "openai_compatible":
-		a.ImageURL, a.Many, a.Logprobs = true, true, true
-	case "anthropic", "openai_responses":
-		a.ImageURL, a.Files = true, true
-	case "gemini":
-		a.Files, a.Audio = true, true
-	case "ollama":
-		a.ToolForce = false
-	}
-	return a
 }
 
 func (f *Features) apply(a *gateway.Abilities) {
@@ -108,8 +93,7 @@ func (f *Features) apply(a *gateway.Abilities) {
 	}
 }
 
-// habit is what a cut call costs; the unknown is taken to bill in full. Source:
-// routing reference section 2.
+// habit is what a cut call costs.
 func habit(e *NamedEntry) gateway.BillingHabit {
 	switch e.Bills {
 	case "full":
@@ -119,11 +103,5 @@ func habit(e *NamedEntry) gateway.BillingHabit {
 	case "nothing":
 		return gateway.BillsNothing
 	}
-	switch e.Kind {
-	case "anthropic":
-		return gateway.BillsSeen
-	case "ollama":
-		return gateway.BillsNothing
-	}
-	return gateway.BillsInFull
+	return kindOf(e.Kind).bills
 }

@@ -106,7 +106,7 @@ func kindOfStatus(adapter string, status int, f *failure) gateway.Kind {
 	case 408, 409:
 		return gateway.RetryNow
 	case 413:
-		if adapter == "anthropic" || hasWord(f, "request_too_large") {
+		if kindOf(adapter).boundsBodies || hasWord(f, "request_too_large") {
 			return gateway.Invalid // a body limit, not the model's window
 		}
 		return gateway.ContextLength

@@ -41,7 +41,7 @@ type Routing struct {
 
 // Entry is one provider.
 type Entry struct {
-	Kind           string                                `json:"kind" jsonschema:"enum=openai_compatible,enum=openai_responses,enum=anthropic,enum=gemini,enum=ollama,description=The wire format"`
+	Kind           string                                `json:"kind" jsonschema:"description=The wire format"`
 	EnvKey         string                                `json:"env_key,omitempty" jsonschema:"description=Environment variable of the API key; the provider is left out while it is unset"`
 	EnvHost        string                                `json:"env_host,omitempty" jsonschema:"description=Environment variable of the host, for local servers"`
 	EnvModel       string                                `json:"env_model,omitempty" jsonschema:"description=Environment variable that replaces default_model"`
@@ -105,7 +105,7 @@ type Limits struct {
 	RPM          int   `json:"rpm,omitempty" jsonschema:"minimum=0,description=Requests per minute"`
 	TPM          int   `json:"tpm,omitempty" jsonschema:"minimum=0,description=Tokens per minute"`
 	MaxInFlight  int   `json:"max_in_flight,omitempty" jsonschema:"minimum=0"`
-	Adaptive     *bool `json:"adaptive,omitempty" jsonschema:"description=Find the concurrency by the time to first content; the default is true for local servers: kind ollama or an env_host"`
+	Adaptive     *bool `json:"adaptive,omitempty" jsonschema:"description=Find the concurrency by the time to first content; the default is true for local servers: a kind of such or an env_host"`
 	TrustHeaders bool  `json:"trust_headers,omitempty" jsonschema:"description=What the provider's rate-limit headers say replaces rpm and tpm upward too; without it only downward"`
 }
 

@@ -73,12 +73,12 @@ func wholeAnswer(t *testing.T, kind string, answer []byte) *gateway.Completion {
 		w.Write(bytes.ReplaceAll(answer, []byte("\n"), nil)) // one line, as a server writes it
 	}))
 	defer srv.Close()
-	a, err := kinds[kind](Settings{Name: "p", Kind: kind, BaseURL: srv.URL, Client: srv.Client()})
+	a, err := kinds[kind].adapter(Settings{Name: "p", Kind: kind, BaseURL: srv.URL, Client: srv.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	chat := &gateway.Chat{Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{{Text: "Hi"}}}}}
-	req := &gateway.Request{Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
+	req := &gateway.Request{Wire: openAIWire, Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
 	s, err := a.Open(t.Context(), &gateway.Call{Request: req, Plain: true, Model: &gateway.Model{Provider: "p", Name: "claude-sonnet-5-5"}})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func requestOf(t *testing.T, s Settings, model string, req *gateway.Request) (pa
 	}))
 	defer srv.Close()
 	s.Name, s.BaseURL, s.Client = "p", srv.URL, srv.Client()
-	a, err := kinds[s.Kind](s)
+	a, err := kinds[s.Kind].adapter(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func requestOf(t *testing.T, s Settings, model string, req *gateway.Request) (pa
 func TestOpenAIRequestFixturesPassUnchanged(t *testing.T) {
 	for _, name := range []string{"chat.text", "chat.structured", "chat.tools"} {
 		raw := fixture(t, "openai/"+name+".request.json")
-		_, got := requestOf(t, Settings{Kind: openAIKind, Quirks: Quirks{Reasoning: true, DeveloperRole: true}}, "gpt-6-luna", &gateway.Request{Raw: raw})
+		_, got := requestOf(t, Settings{Kind: openAIKind, Quirks: Quirks{Reasoning: true, DeveloperRole: true}}, "gpt-6-luna", &gateway.Request{Wire: openAIWire, Raw: raw})
 		var want map[string]any
 		if err := json.Unmarshal(raw, &want); err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestDeepSeekThinkingRequestFixture(t *testing.T) {
 	ingress := bytes.Replace(want, []byte(`"user_id"`), []byte(`"user"`), 1)
 	ingress = bytes.Replace(ingress, []byte(`"role": "system"`), []byte(`"role": "developer"`), 1)
 	q := Quirks{Thinking: true, ReasoningBack: true, Rename: map[string]string{"user": "user_id"}, Effort: map[string]string{"high": "high"}}
-	_, got := requestOf(t, Settings{Kind: openAIKind, Quirks: q}, "deepseek-flash", &gateway.Request{Raw: ingress})
+	_, got := requestOf(t, Settings{Kind: openAIKind, Quirks: q}, "deepseek-flash", &gateway.Request{Wire: openAIWire, Raw: ingress})
 	same(t, "deepseek", got, want, "stream", "stream_options")
 }
 

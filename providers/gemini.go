@@ -16,7 +16,20 @@ import (
 	"gateway"
 )
 
-const geminiKind = "gemini"
+const (
+	geminiKind = "gemini"
+	// geminiWire is POST /v1beta/models/…:generateContent.
+	geminiWire gateway.Wire = "gemini"
+)
+
+func init() {
+	register(kind{
+		name: geminiKind, adapter: newGemini,
+		protocol: gateway.Protocol{Wire: geminiWire, Hides: true, ImageTokens: imageMost},
+		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
+			Files: true, Audio: true},
+	})
+}
 
 // gemini speaks generateContent.
 type gemini struct {

@@ -12,7 +12,7 @@ import (
 // relays says whether a request is of this format already, so that its body goes out
 // as it came: settings that only Google knows, and signatures where they stood.
 func (a *gemini) relays(call *gateway.Call) bool {
-	return call.Request.Wire == gateway.WireGemini && call.Request.Raw != nil && call.Prefill == ""
+	return call.Request.Wire == geminiWire && call.Request.Raw != nil && call.Prefill == ""
 }
 
 // relay makes the body for a client of the same format: its own, but for a limit above

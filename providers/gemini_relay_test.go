@@ -21,7 +21,7 @@ func TestGeminiRelayChangesOnlyWhatItMust(t *testing.T) {
 		{`{"contents":[{"parts":[{}]},{"parts":[{"text":"a"},{"text":""},{"thought":true}]},{"parts":[{"thoughtSignature":"s"},{"functionCall":{"name":"f"},"thoughtSignature":"t"}]}]}`, 0,
 			`{"contents":[{"parts":[{"text":"a"}]},{"parts":[{"thoughtSignature":"s","text":""},{"functionCall":{"name":"f"},"thoughtSignature":"t"}]}]}`},
 	} {
-		call := &gateway.Call{Request: &gateway.Request{Wire: gateway.WireGemini, Raw: []byte(c.body)}, Model: &gateway.Model{}, MaxTokens: c.limit}
+		call := &gateway.Call{Request: &gateway.Request{Wire: geminiWire, Raw: []byte(c.body)}, Model: &gateway.Model{}, MaxTokens: c.limit}
 		want := c.want
 		if want == "" {
 			want = c.body
@@ -30,7 +30,7 @@ func TestGeminiRelayChangesOnlyWhatItMust(t *testing.T) {
 			t.Errorf("%v\n got %s\nwant %s", err, got, want)
 		}
 	}
-	call := &gateway.Call{Request: &gateway.Request{Wire: gateway.WireGemini, Raw: []byte(`{"contents":[{"parts":[{"text":"a","thoughtSignature":"s"},{"functionCall":{"name":"f"},"thoughtSignature":"t"}]}]}`)}, Model: &gateway.Model{}}
+	call := &gateway.Call{Request: &gateway.Request{Wire: geminiWire, Raw: []byte(`{"contents":[{"parts":[{"text":"a","thoughtSignature":"s"},{"functionCall":{"name":"f"},"thoughtSignature":"t"}]}]}`)}, Model: &gateway.Model{}}
 	if got, err := a.relay(call, true); err != nil || string(got) != `{"contents":[{"parts":[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"`+unsigned+`"}]}]}` {
 		t.Errorf("%v %s", err, got)
 	}

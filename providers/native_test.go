@@ -307,7 +307,7 @@ func TestGeminiWholeAnswers(t *testing.T) {
 func TestNativeEmbeddings(t *testing.T) {
 	for kind, file := range map[string]string{ollamaKind: "ollama/embed.response.json", geminiKind: "gemini/embed.batch.response.json"} {
 		srv, asked := nativeServer(t, says(200, "application/json", string(fixture(t, file))))
-		a, err := kinds[kind](Settings{Name: "p", Kind: kind, BaseURL: srv.URL, Client: srv.Client()})
+		a, err := kinds[kind].adapter(Settings{Name: "p", Kind: kind, BaseURL: srv.URL, Client: srv.Client()})
 		if err != nil {
 			t.Fatal(err)
 		}

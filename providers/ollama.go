@@ -16,6 +16,15 @@ import (
 
 const ollamaKind = "ollama"
 
+func init() {
+	register(kind{
+		name: ollamaKind, adapter: newOllama,
+		protocol: gateway.Protocol{Unsigned: true, ImageTokens: imageMost},
+		can:      gateway.Abilities{Chat: true, Tools: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true},
+		bills:    gateway.BillsNothing, local: true,
+	})
+}
+
 // ollama speaks Ollama's native API: its OpenAI-compatible one drops fields silently
 // and hides errors in the middle of a stream.
 type ollama struct {

@@ -10,7 +10,29 @@ import (
 	"gateway"
 )
 
-const openAIKind = "openai_compatible"
+const (
+	openAIKind = "openai_compatible"
+	// openAIWire is POST /v1/chat/completions, and /v1/embeddings beside it.
+	openAIWire gateway.Wire = "openai_chat"
+)
+
+func init() {
+	register(kind{
+		name: openAIKind, adapter: newOpenAI,
+		protocol: gateway.Protocol{Wire: openAIWire, Unsigned: true},
+		adapt: func(p *gateway.Protocol, q *Quirks) {
+			if q.Reasoning { // OpenAI itself
+				p.Hides, p.ImageTokens = true, imageMost
+			}
+		},
+		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
+			ImageURL: true, Many: true, Logprobs: true},
+		embeds: gateway.Abilities{TokenInput: true},
+	})
+}
+
+// imageMost is the most tokens of one image at a vendor that scales images before it counts.
+const imageMost = 5000
 
 // openAI speaks Chat Completions and Embeddings to any server of that format.
 type openAI struct {

@@ -34,7 +34,7 @@ type edit struct {
 // body makes the request body of a call.
 func (a *openAI) body(call *gateway.Call) (payload, error) {
 	raw := call.Request.Raw
-	if call.Request.Wire != gateway.WireOpenAIChat || raw == nil {
+	if call.Request.Wire != openAIWire || raw == nil {
 		chat, err := call.Chat()
 		if err != nil {
 			return nil, err
@@ -42,7 +42,7 @@ func (a *openAI) body(call *gateway.Call) (payload, error) {
 		raw = encodeOpenAI(chat, call.Model)
 	}
 	top := call.Request.Top
-	if top == nil || call.Request.Wire != gateway.WireOpenAIChat {
+	if top == nil || call.Request.Wire != openAIWire {
 		var err error
 		if top, err = topOf(raw); err != nil {
 			return nil, err

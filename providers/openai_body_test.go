@@ -15,7 +15,7 @@ import (
 func editBody(t testing.TB, q Quirks, model gateway.Model, raw []byte, change func(*gateway.Call, *Settings)) []byte {
 	t.Helper()
 	s := Settings{Name: "p", Kind: openAIKind, Quirks: q}
-	call := &gateway.Call{Request: &gateway.Request{Raw: raw, Key: "k"}, Model: &model}
+	call := &gateway.Call{Request: &gateway.Request{Wire: openAIWire, Raw: raw, Key: "k"}, Model: &model}
 	if change != nil {
 		change(call, &s)
 	}
@@ -192,7 +192,7 @@ func TestNormalFormBecomesABody(t *testing.T) {
 			{Speaker: gateway.ToolSays, ToolCallID: "c", Parts: []gateway.Part{{Text: "out"}}}},
 		Tools: []gateway.Tool{{Name: "f", Parameters: json.RawMessage(`{"type":"object"}`)}}, ToolChoice: gateway.ToolChoice{Mode: "auto"}}
 	got := editBody(t, Quirks{}, gateway.Model{Name: "m"}, []byte(`{}`), func(c *gateway.Call, _ *Settings) {
-		c.Request.Wire = gateway.WireAnthropicMessages
+		c.Request.Wire = messagesWire
 		c.Request.Decode = func([]byte) (*gateway.Chat, error) { return chat, nil }
 	})
 	want := `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QQ=="}}]},` +
@@ -228,7 +228,7 @@ func FuzzOpenAIRequestEdit(f *testing.F) {
 func BenchmarkOpenAIBody(b *testing.B) {
 	raw := []byte(`{"model":"x","messages":[` + strings.Repeat(`{"role":"user","content":"`+strings.Repeat("word ", 200)+`"},`, 20) + `{"role":"user","content":"x"}]}`)
 	a := &openAI{}
-	call := &gateway.Call{Request: &gateway.Request{Raw: raw}, Model: &gateway.Model{Name: "m"}, MaxTokens: 9}
+	call := &gateway.Call{Request: &gateway.Request{Wire: openAIWire, Raw: raw}, Model: &gateway.Model{Name: "m"}, MaxTokens: 9}
 	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()
 	for b.Loop() {

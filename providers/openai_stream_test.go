@@ -65,7 +65,7 @@ func fixture(t testing.TB, name string) []byte {
 }
 
 func testCall() *gateway.Call {
-	return &gateway.Call{Request: &gateway.Request{}, Model: &gateway.Model{Provider: "p", Name: "m"}}
+	return &gateway.Call{Request: &gateway.Request{Wire: openAIWire}, Model: &gateway.Model{Provider: "p", Name: "m"}}
 }
 
 func testStream(r io.Reader) *openAIStream {

@@ -64,12 +64,3 @@ type Quirks struct {
 	BilledCost     bool              `json:"billed_cost,omitempty"`      // usage.cost in USD is what was charged (OpenRouter)
 	Reasoning      bool              `json:"openai_reasoning,omitempty"` // the rules for OpenAI's own reasoning models, by model name
 }
-
-// kinds is the table of wire formats: adding one is a file and a line here.
-var kinds = map[string]func(Settings) (Adapter, error){
-	openAIKind:    newOpenAI,
-	responsesKind: newResponses,
-	anthropicKind: newAnthropic,
-	geminiKind:    newGemini,
-	ollamaKind:    newOllama,
-}

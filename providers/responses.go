@@ -9,10 +9,22 @@ import (
 	"gateway"
 )
 
-const responsesKind = "openai_responses"
+const (
+	responsesKind = "openai_responses"
+	// responsesWire is POST /v1/responses.
+	responsesWire gateway.Wire = "openai_responses"
+	// openAIMaker marks reasoning that only OpenAI can read.
+	openAIMaker = "openai"
+)
 
-// openAIMaker marks reasoning that only OpenAI can read.
-const openAIMaker = "openai"
+func init() {
+	register(kind{
+		name: responsesKind, adapter: newResponses,
+		protocol: gateway.Protocol{Wire: responsesWire, Maker: openAIMaker, Hides: true, ImageTokens: imageMost},
+		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
+			ImageURL: true, Files: true},
+	})
+}
 
 // responses speaks OpenAI's Responses API, which some of its models have as the only one.
 type responses struct {
@@ -76,7 +88,7 @@ type responsesAsk struct {
 }
 
 func (a *responses) ask(call *gateway.Call, unreasoning bool) (*responsesAsk, error) {
-	if call.Request.Wire != gateway.WireOpenAIResponses || call.Request.Raw == nil || call.Prefill != "" {
+	if call.Request.Wire != responsesWire || call.Request.Raw == nil || call.Prefill != "" {
 		return a.translate(call, unreasoning)
 	}
 	return a.relay(call, unreasoning)

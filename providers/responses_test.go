@@ -79,7 +79,7 @@ func TestWholeResponses(t *testing.T) {
 
 func responsesRelay(raw string) *gateway.Call {
 	return &gateway.Call{Model: &gateway.Model{Provider: "p", Name: "gpt-5-codex"},
-		Request: &gateway.Request{Wire: gateway.WireOpenAIResponses, Raw: []byte(raw)}}
+		Request: &gateway.Request{Wire: responsesWire, Raw: []byte(raw)}}
 }
 
 // Bodies of this format pass byte for byte but for the model and the stream.
@@ -267,7 +267,7 @@ func TestRelayedReasoningThatIsRefusedIsLeftOut(t *testing.T) {
 		a, bodies := responsesServer(t, c.refusal, events(t, "text"))
 		told := 0
 		one := &gateway.Call{Model: &gateway.Model{Name: "m", Kind: responsesKind}, OnDowngrade: func(string) { told++ },
-			Request: &gateway.Request{Wire: gateway.WireOpenAIResponses, Raw: []byte(c.raw)}}
+			Request: &gateway.Request{Wire: responsesWire, Raw: []byte(c.raw)}}
 		_, err := responsesOpen(t, a, one)
 		if (err == nil) != (c.again != "") || told != c.told || (*bodies)[0] != c.raw || len(*bodies) != 1+c.told {
 			t.Fatalf("%v, told %d times: %v", err, told, *bodies)

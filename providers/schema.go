@@ -34,6 +34,11 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, Mapper: schemaOf}
 		entry := r.Reflect(&Entry{})
 		entry.Version = ""
+		if kind, ok := entry.Properties.Get("kind"); ok {
+			for _, name := range kindNames() {
+				kind.Enum = append(kind.Enum, name)
+			}
+		}
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: entry}
 	}
 	return nil

@@ -28,7 +28,7 @@ func TestWhatATranslatedBodyCosts(t *testing.T) {
 			return &gateway.Chat{Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{{Text: text}}}}}, nil
 		}
 		client := NewClient()
-		a, err := kinds[kind](Settings{Name: "p", Kind: kind, BaseURL: server.URL, Client: client})
+		a, err := kinds[kind].adapter(Settings{Name: "p", Kind: kind, BaseURL: server.URL, Client: client})
 		if err != nil {
 			t.Fatal(err)
 		}

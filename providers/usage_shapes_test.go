@@ -116,12 +116,12 @@ func (u *usageShape) answerOf(t *testing.T, body string, plain bool) *gateway.Co
 		io.WriteString(w, body)
 	}))
 	defer srv.Close()
-	a, err := kinds[u.Kind](Settings{Name: "p", Kind: u.Kind, BaseURL: srv.URL, Client: srv.Client(), Quirks: Quirks{BilledCost: true}})
+	a, err := kinds[u.Kind].adapter(Settings{Name: "p", Kind: u.Kind, BaseURL: srv.URL, Client: srv.Client(), Quirks: Quirks{BilledCost: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	chat := &gateway.Chat{Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{{Text: "Hi"}}}}}
-	req := &gateway.Request{Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Stream: !plain, Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
+	req := &gateway.Request{Wire: openAIWire, Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Stream: !plain, Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
 	call := &gateway.Call{Request: req, Model: &gateway.Model{Provider: "p", Name: "claude-sonnet-5-5"}}
 	if plain {
 		call.Model.Upstream = gateway.StreamNever

@@ -58,7 +58,7 @@ func TestWaitingChangesNothing(t *testing.T) {
 
 func saidHi(kind string) *gateway.Call {
 	chat := &gateway.Chat{Messages: said("Hi")}
-	req := &gateway.Request{Stream: true, Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
+	req := &gateway.Request{Wire: openAIWire, Stream: true, Raw: []byte(`{"messages":[{"role":"user","content":"Hi"}]}`), Decode: func([]byte) (*gateway.Chat, error) { return chat, nil }}
 	return &gateway.Call{Request: req, Model: &gateway.Model{Provider: "p", Name: "m", Kind: kind}}
 }
 
@@ -96,7 +96,7 @@ func told(t *testing.T, kind string, body []byte, seed uint64, wait bool) string
 	})
 	client := NewClient()
 	defer client.CloseIdleConnections()
-	a, err := kinds[kind](Settings{Name: "p", Kind: kind, BaseURL: base, Client: client})
+	a, err := kinds[kind].adapter(Settings{Name: "p", Kind: kind, BaseURL: base, Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestWaitEndsWithTheCall(t *testing.T) {
 	})
 	client := NewClient()
 	defer client.CloseIdleConnections()
-	a, err := kinds["openai_compatible"](Settings{Name: "p", Kind: "openai_compatible", BaseURL: base, Client: client})
+	a, err := kinds["openai_compatible"].adapter(Settings{Name: "p", Kind: "openai_compatible", BaseURL: base, Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,9 +121,8 @@ type opener interface {
 func tinyCall(ctx context.Context, from opener, m *gateway.Model) (*gateway.Completion, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	const body = `{"messages":[{"role":"user","content":"Say ok."}],"max_tokens":16}`
 	req := &gateway.Request{
-		ID: "check", Begun: time.Now(), Raw: []byte(body), Model: m.Name, Messages: 1, PromptBytes: 7, MaxTokens: 16,
+		ID: "check", Begun: time.Now(), Model: m.Name, Messages: 1, PromptBytes: 7, MaxTokens: 16,
 		Decode: func([]byte) (*gateway.Chat, error) {
 			text := gateway.Part{Kind: gateway.TextPart, Text: "Say ok."}
 			return &gateway.Chat{MaxTokens: 16, Messages: []gateway.Message{{Speaker: gateway.User, Parts: []gateway.Part{text}}}}, nil

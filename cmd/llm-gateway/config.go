@@ -79,7 +79,7 @@ func runnable(entry *providers.Provider, client *http.Client, state *providers.S
 func gate(l providers.Limits, e *providers.Entry) breaker.Config {
 	// A local server queues what it cannot compute; a hosted one has a quota, which its
 	// time to first content says nothing about.
-	adaptive := e.Kind == "ollama" || e.EnvHost != ""
+	adaptive := e.Local()
 	if l.Adaptive != nil {
 		adaptive = *l.Adaptive
 	}
