@@ -14,6 +14,8 @@ type Candidate struct {
 	Expected gateway.Microcents // of prompt and answer
 	Priced   bool
 	Plain    bool          // asked without a stream: its first content is its whole answer
+	Long     time.Duration // with Plain: the longest that an answer of more than seconds may take; 0: none is so long
+	Usual    time.Duration // with Long: what the model's answers take in the mean
 	Limit    time.Duration // configured limit on time to first content; 0: learned
 	OnBreak  string        // stream_failure of the provider
 }

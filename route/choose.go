@@ -95,7 +95,7 @@ func (w *Walk) hedge(i int, now time.Time) {
 	f := &w.flying[i]
 	waited := f.waited(now)
 	f.hedgeAt = time.Time{}
-	if w.pushed || w.hedges >= w.rules.MaxHedges || f.content || w.sent > len(w.cands) {
+	if w.pushed || w.hedges >= w.rules.MaxHedges || w.anyContent() || w.sent > len(w.cands) {
 		return
 	}
 	target, ok := w.hedgeTarget(f.cand, now)
@@ -110,7 +110,7 @@ func (w *Walk) hedge(i int, now time.Time) {
 			return
 		}
 	}
-	if now.Sub(w.begun) < w.fleet.Times.HedgeGiveUp {
+	if now.Sub(w.begun) < w.fleet.giveUp(&w.cands[f.cand], f.delay) {
 		f.hedgeAt = now.Add(max(w.fleet.Times.HedgeLeast, f.delay/2))
 	}
 }
@@ -137,17 +137,19 @@ func (w *Walk) hedgeTarget(late int, now time.Time) (int, bool) {
 }
 
 // hedgeCost is the expected extra money: the prompt is paid twice; the answer once, at
-// the winner's price, where cutting stops the meter, and twice where it does not. A
-// hedge wins about six times in ten. Source: routing reference section 1.
+// the winner's price, where cutting stops the meter, and twice where it does not, or where
+// one of the two is a plain call and the whole answer decides. A hedge wins about six times in ten. Source:
+// routing reference section 1.
 func (w *Walk) hedgeCost(late, target int) float64 {
 	const wins = 0.6
 	a, b := &w.cands[late], &w.cands[target]
 	answerA, answerB := float64(a.Expected-a.Prompt), float64(b.Expected-b.Prompt)
 	cost := float64(b.Prompt) + wins*(answerB-answerA)
-	if b.Plain || b.Model.Bills == gateway.BillsInFull {
+	whole := a.Plain || b.Plain
+	if whole || b.Model.Bills == gateway.BillsInFull {
 		cost += (1 - wins) * answerB
 	}
-	if a.Plain || a.Model.Bills == gateway.BillsInFull {
+	if whole || a.Model.Bills == gateway.BillsInFull {
 		cost += wins * answerA
 	}
 	return max(0, cost)

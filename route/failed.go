@@ -117,15 +117,18 @@ func (w *Walk) onFailed(ev Event, now time.Time) {
 		w.state[f.cand] = full
 	}
 
+	if err.Kind == gateway.ContextLength {
+		w.needWindow = max(w.needWindow, w.cands[f.cand].Model.Context)
+	}
+	if w.anyContent() { // another is in the midst of its answer
+		return
+	}
 	if w.final(err) {
 		w.end(err, now)
 		return
 	}
 	if w.onceMore(&f, err, took, now) {
 		return
-	}
-	if err.Kind == gateway.ContextLength {
-		w.needWindow = max(w.needWindow, w.cands[f.cand].Model.Context)
 	}
 	if len(w.flying) > 0 && f.role == gateway.Hedge {
 		return // the attempt it raced is still out

@@ -29,16 +29,17 @@ func NewFleet(t Times, gate func(*gateway.Model) GateView) *Fleet {
 }
 
 // Way is how a model is asked. A plain call has its first content when the answer is
-// whole, so what is usual for it says nothing of a streamed one, nor the other way round.
+// whole, so what is usual for it says nothing of a streamed one, nor the other way round;
+// and what is usual for answers of a few seconds nothing of those that may be long.
 type Way struct {
-	model *gateway.Model
-	plain bool
+	model       *gateway.Model
+	plain, long bool
 }
 
 // of is what is known of a model's streamed calls.
 func (f *Fleet) of(m *gateway.Model) *health { return f.learned(Way{model: m}) }
 
-func (c *Candidate) way() Way { return Way{c.Model, c.Plain} }
+func (c *Candidate) way() Way { return Way{c.Model, c.Plain, c.Long > 0} }
 
 // at is what is known of calls like the candidate's.
 func (f *Fleet) at(c *Candidate) *health { return f.learned(c.way()) }
@@ -101,6 +102,8 @@ func (f *Fleet) hedgeDelay(now time.Time, c *Candidate, promptTokens int) time.D
 	q := 0.95 + 0.035*max(0, 1-f.hedges/(0.6*t.HedgeBurst))
 	d, ok := h.quantile(now, classOf(promptTokens), q)
 	switch {
+	case !ok && c.Long > 0:
+		d = max(t.HedgeMost, 2*c.Usual)
 	case !ok && c.Plain:
 		d = t.HedgeMost // nothing says how long its answers are
 	case !ok:
@@ -109,7 +112,19 @@ func (f *Fleet) hedgeDelay(now time.Time, c *Candidate, promptTokens int) time.D
 	if b := h.base.m95; b > 0 {
 		d = min(d, b*3/2)
 	}
-	return min(max(d, t.HedgeLeast), t.HedgeMost)
+	if d = max(d, t.HedgeLeast); c.Long > 0 {
+		return d // of a whole answer, which takes what it takes
+	}
+	return min(d, t.HedgeMost)
+}
+
+// giveUp is the age of a request after which no race of a call to c is tried any more that
+// was not possible when it was due.
+func (f *Fleet) giveUp(c *Candidate, delay time.Duration) time.Duration {
+	if c.Long > 0 {
+		return max(f.Times.HedgeGiveUp, 2*delay)
+	}
+	return f.Times.HedgeGiveUp
 }
 
 // overdueAfter is when a call counts against c although it is still waiting; 0 while

@@ -8,16 +8,19 @@ import (
 
 // Rules are what one request may do: the configuration with the request's own headers applied.
 type Rules struct {
-	Hedge         string        // off, auto or force
-	HedgeAfter    time.Duration // fixed delay; 0: learned
-	MaxHedges     int
-	Hedgeable     bool // false: racing it could have effects twice (see Hedgeable)
-	Demote        bool // slow models are passed over, and late calls moved
-	NoFallback    bool
-	Limit         time.Duration // fixed limit on time to first content; 0: learned
-	Patience      time.Duration // a Retry-After within this is waited out
-	Deadline      time.Time     // of the whole request
-	ContentBy     time.Time     // for the first content
+	Hedge      string        // off, auto or force
+	HedgeAfter time.Duration // fixed delay; 0: learned
+	MaxHedges  int
+	Hedgeable  bool // false: racing it could have effects twice (see Hedgeable)
+	Demote     bool // slow models are passed over, and late calls moved
+	NoFallback bool
+	Limit      time.Duration // fixed limit on time to first content; 0: learned
+	Patience   time.Duration // a Retry-After within this is waited out
+	Deadline   time.Time     // of the whole request
+	ContentBy  time.Time     // for the first content
+	// ContentIn, where ContentBy was put off to the Deadline for plain calls: what a streamed
+	// one may take to its first content all the same. 0: ContentBy says it.
+	ContentIn     time.Duration
 	MaxCost       gateway.Microcents
 	Whole         bool // nothing goes to the client before the answer is whole
 	Resume        bool // a stream that breaks may be continued by another attempt

@@ -115,12 +115,12 @@ func (r *run) mayRace(p race, there price) error {
 // costOfRace is the money by which a race is expected to make a request dearer: the
 // target's prompt, and the answers that are paid. The late one is paid alone without it;
 // with it, the winner's, which is the target's in six of ten, and the loser's too where it
-// is billed although it is cut.
+// is billed although it is cut, or goes on until one of them is whole.
 func (r *run) costOfRace(late, target int) float64 {
 	a, b := &r.cands[late], &r.cands[target]
 	answer := func(c *Candidate) float64 { return float64(c.Expected - c.Prompt) }
 	inFull := func(c *Candidate) float64 {
-		if c.Plain || c.Model.Bills == gateway.BillsInFull {
+		if a.Plain || b.Plain || c.Model.Bills == gateway.BillsInFull {
 			return answer(c)
 		}
 		return 0

@@ -48,11 +48,15 @@ func (w *world) arrive() error {
 		r.rules.HedgeAfter = time.Second
 	}
 	r.rules.ContentBy = r.rules.Deadline.Add(-time.Duration(w.r.IntN(500)) * time.Millisecond)
-	size, plain := gateway.Microcents(1+w.r.IntN(8)), w.r.IntN(8) == 0
+	size, plain := gateway.Microcents(1+w.r.IntN(8)), w.r.IntN(12) // 1: all, 2: some are asked plainly
+	long := time.Duration(w.r.IntN(2)) * time.Minute
 	r.cands = slices.Clone(w.cands)
 	for i := range r.cands {
 		c := &r.cands[i]
-		c.Prompt, c.Expected, c.Plain = c.Prompt*size, c.Expected*size, plain
+		c.Prompt, c.Expected = c.Prompt*size, c.Expected*size
+		if c.Plain = plain == 1 || plain == 2 && w.r.IntN(2) == 0; c.Plain {
+			c.Long, c.Usual = long, long/4
+		}
 		if w.r.IntN(4) == 0 { // in order, so that the same seed gives the same world
 			w.gates[c.Model] = []GateView{{Closed: true}, {Closed: true}, {Closed: true}, {Closed: true, Tight: true}, {}, {Shut: true}}[w.r.IntN(6)]
 		}
@@ -122,6 +126,9 @@ func (r *run) plan(c *call, ev Event) {
 		c.left = true
 		r.sent++
 		c.at, c.next = w.now.Add(w.takes(c.cand)), Event{Kind: Content, Attempt: c.attempt}
+		if r.rules.Whole && r.cands[c.cand].Plain { // shows nothing before
+			c.at, c.next.Kind = c.at.Add(time.Duration(w.r.ExpFloat64()*float64(2*time.Second))), Whole
+		}
 		switch n := w.r.IntN(10); {
 		case n == 9:
 			c.at = w.now.Add(time.Hour) // a black hole
@@ -224,6 +231,9 @@ func (r *run) count(ev Event) {
 		if r.walk.flying[i].late {
 			late++
 		}
+	}
+	if ev.Kind == Content && len(r.walk.flying) > 1 {
+		r.w.seen[sawBoth]++
 	}
 	r.w.seen[sawLate] += max(0, late-r.late)
 	r.late = late

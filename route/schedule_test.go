@@ -53,7 +53,7 @@ func TestSchedules(t *testing.T) {
 }
 
 // reached counts the parts of the router that schedules came through.
-type reached [8]int
+type reached [9]int
 
 const (
 	sawLate     = iota // a call passed its time and counts against its model
@@ -64,9 +64,10 @@ const (
 	sawDebt            // of them, by overdrawing the money
 	sawRefund          // a race that did not leave gave back what it paid
 	sawPatience        // a repeat met a gate that still cools, and waited on
+	sawBoth            // a plain call stays out beside a stream that has begun
 )
 
-var places = [len(reached{})]string{"late calls", "moved calls", "tests of a demoted model", "demotions", "races", "races on credit", "refunds", "waits for a gate that still cools"}
+var places = [len(reached{})]string{"late calls", "moved calls", "tests of a demoted model", "demotions", "races", "races on credit", "refunds", "waits for a gate that still cools", "plain calls beside a stream"}
 
 // world plays providers, gates and clock against one fleet.
 type world struct {
@@ -130,8 +131,9 @@ func (w *world) learn() {
 		if !known {
 			continue
 		}
-		for _, plain := range [...]bool{false, true} {
-			h := w.fleet.learned(Way{w.cands[i].Model, plain})
+		for _, way := range [...]Way{{}, {plain: true}, {plain: true, long: true}} {
+			way.model = w.cands[i].Model
+			h := w.fleet.learned(way)
 			for j := range enough {
 				h.observe(w.now, 0, pace/2+pace*time.Duration(j)/time.Duration(enough), true)
 			}

@@ -119,7 +119,7 @@ func (w *Walk) atLimit(i int, now time.Time) {
 	w.state[g.cand] = spent
 	w.failures = append(w.failures, err)
 	w.out = append(w.out, Action{Kind: Cancel, Attempt: g.attempt, Err: err})
-	if len(w.flying) > 0 && role == gateway.Hedge {
+	if len(w.flying) > 0 && role == gateway.Hedge || w.anyContent() {
 		return
 	}
 	w.startNext(gateway.Fallback, now)

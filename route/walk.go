@@ -233,10 +233,14 @@ func (w *Walk) onLeft(ev Event, now time.Time) {
 }
 
 // limit is how long the call may take to its first content. The last candidate has
-// all the time there is: cutting it could only turn a late answer into none.
+// all the time there is: cutting it could only turn a late answer into none. But where
+// that is more than any answer of its length takes, nobody is there to answer.
 func (w *Walk) limit(cand int, now time.Time) time.Duration {
 	left := max(0, w.rules.ContentBy.Sub(now))
-	others := 0
+	c, others := &w.cands[cand], 0
+	if w.rules.ContentIn > 0 && !c.Plain {
+		left = min(left, w.rules.ContentIn)
+	}
 	for i := range w.state {
 		if i != cand && (w.state[i] == untried || w.state[i] == dropped) {
 			others++
@@ -244,27 +248,34 @@ func (w *Walk) limit(cand int, now time.Time) time.Duration {
 	}
 	d := w.rules.Limit
 	if d == 0 {
-		d = w.cands[cand].Limit
+		d = c.Limit
 	}
 	fixed := d > 0
-	if !fixed {
-		d = w.fleet.limit(now, &w.cands[cand])
-		if w.rules.PatientEffort || w.cands[cand].Plain {
+	switch {
+	case fixed:
+	case c.Long > 0:
+		d = c.Long
+	default:
+		if d = w.fleet.limit(now, c); w.rules.PatientEffort || c.Plain {
 			d = max(d, patientLimit)
 		}
 	}
 	if others == 0 || w.rules.NoFallback {
-		if fixed {
+		switch {
+		case fixed:
 			return min(d, left)
+		case c.Long > 0:
+			return min(max(2*d, w.rules.ContentIn), left)
 		}
 		return left
 	}
-	return min(d, max(left/time.Duration(others+1), w.fleet.at(&w.cands[cand]).base.m50))
+	return min(d, max(left/time.Duration(others+1), w.fleet.at(c).base.m50, 2*c.Usual))
 }
 
 // onContent commits a streaming client to the first attempt with content, and stops
 // the others. A client that waits for the whole answer is not committed: if this
-// attempt breaks, the next candidate can still serve it.
+// attempt breaks, the next candidate can still serve it. A plain call shows nothing until
+// it is whole, and may be nearer to that: between it and a streamed one the whole decides.
 func (w *Walk) onContent(ev Event, now time.Time) {
 	i := w.index(ev.Attempt)
 	if i < 0 || w.flying[i].content {
@@ -283,10 +294,19 @@ func (w *Walk) onContent(ev Event, now time.Time) {
 		w.judged(f, fine, now)
 	}
 	f.hedgeAt, f.lateAt, f.limitAt, f.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	w.cancelAllBut(ev.Attempt, gateway.Errorf(gateway.Canceled, "another attempt answered first"), now)
+	for j := len(w.flying) - 1; j >= 0; j-- {
+		g := &w.flying[j]
+		if g.attempt != ev.Attempt && !(w.rules.Whole && g.left && w.cands[g.cand].Plain) {
+			w.cancel(j, answeredFirst(), now)
+		}
+	}
 	if !w.rules.Whole {
 		w.commit(ev.Attempt, now)
 	}
+}
+
+func answeredFirst() *gateway.Error {
+	return gateway.Errorf(gateway.Canceled, "another attempt answered first")
 }
 
 func (w *Walk) onWhole(ev Event, now time.Time) {
@@ -297,6 +317,7 @@ func (w *Walk) onWhole(ev Event, now time.Time) {
 	if !w.flying[i].content {
 		w.onContent(ev, now)
 	}
+	w.cancelAllBut(ev.Attempt, answeredFirst(), now)
 	w.commit(ev.Attempt, now)
 }
 
