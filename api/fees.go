@@ -74,27 +74,6 @@ func (o *object) noteFees(req *gateway.Request, of feesOf) {
 	}
 }
 
-// chatFees are those of a Chat Completions body. Servers of this format have added
-// searches, and lists of other models, under names of their own.
-func chatFees(name string, v gjson.Result) (dear, kept bool) {
-	switch name {
-	case "service_tier":
-		dear = dearTier(v)
-	case "web_search", "search_parameters":
-		dear = searches(v)
-	case "web_search_options", "enable_search", "plugins", "models", "audio",
-		"prediction", "mcp_servers", "container", "background":
-		dear = given(v)
-	case "modalities":
-		dear = beyondText(v)
-	case "tools":
-		dear = anyType(v, func(kind string) bool { return kind != "" && kind != "function" && kind != "custom" })
-	case "previous_response_id", "conversation":
-		kept = given(v)
-	}
-	return dear, kept
-}
-
 // beyondText says whether an answer is wanted that is more than text, whose tokens have
 // another price.
 func beyondText(modalities gjson.Result) bool {
@@ -113,60 +92,4 @@ func anyType(list gjson.Result, is func(kind string) bool) bool {
 		return !found
 	})
 	return found
-}
-
-// messagesFees are those of a Messages body: tools that Anthropic runs, fast mode,
-// data that must stay in a country, and summaries that cost a call of their own.
-func messagesFees(name string, v gjson.Result) (dear, kept bool) {
-	switch name {
-	case "service_tier":
-		dear = dearTier(v)
-	case "speed":
-		dear = v.Type != gjson.Null && v.Str != "standard"
-	case "inference_geo":
-		dear = v.Type != gjson.Null && v.Str != "global"
-	case "mcp_servers", "container":
-		dear = given(v)
-	case "tools":
-		dear = anyType(v, func(kind string) bool { return kind != "" && kind != "custom" && !runsAtClient(kind) })
-	case "context_management":
-		dear = anyType(v.Get("edits"), func(kind string) bool { return strings.HasPrefix(kind, "compact") })
-	}
-	return dear, kept
-}
-
-// responsesFees are those of a Responses body, but for its tools. A stored prompt may
-// bring some of its own.
-func responsesFees(name string, v gjson.Result) (dear, kept bool) {
-	switch name {
-	case "service_tier":
-		dear = dearTier(v)
-	case "prompt", "background", "context_management":
-		dear = given(v)
-	case "previous_response_id", "conversation":
-		kept = given(v)
-	}
-	return dear, kept
-}
-
-// geminiFees are those of a generateContent body: of the tools only functions are
-// free.
-func geminiFees(name string, v gjson.Result) (dear, kept bool) {
-	switch name {
-	case "serviceTier", "service_tier":
-		dear = dearTier(v)
-	case "tools":
-		v.ForEach(func(_, group gjson.Result) bool {
-			group.ForEach(func(key, _ gjson.Result) bool {
-				dear = dear || key.Str != "functionDeclarations" && key.Str != "function_declarations"
-				return !dear
-			})
-			return !dear
-		})
-	case "generationConfig", "generation_config":
-		dear = beyondText(either(v, "responseModalities", "response_modalities"))
-	case "cachedContent", "cached_content", "continuationToken", "continuation_token":
-		kept = given(v)
-	}
-	return dear, kept
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +21,15 @@ const (
 // comment for one, so silence is filled with empty lines. Source: genai v1.77.0. From
 // 3.0 on the JavaScript SDK asks under /v1, where nobody else posts to a model.
 var geminiDialect = dialect{
+	wire: geminiWire,
 	claims: func(r *http.Request) bool {
 		return strings.HasPrefix(r.URL.Path, "/v1beta/") || r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/models/")
+	},
+	key: googleKey,
+	endpoints: func(s *Server, d *dialect) []endpoint {
+		generate := s.generate(d)
+		return []endpoint{{http.MethodGet, "/v1beta/models", free, s.geminiModels}, {http.MethodGet, "/v1beta/models/*id", free, s.geminiModel},
+			{http.MethodPost, "/v1beta/models/*id", spends, generate}, {http.MethodPost, "/v1/models/*id", spends, generate}}
 	},
 	scan:   scanGemini,
 	whole:  geminiWhole,
@@ -36,28 +42,31 @@ var geminiDialect = dialect{
 	silence: "\n\n",
 }
 
-// geminiArrayDialect is the same without alt=sse: a stream is one JSON array.
-var geminiArrayDialect = dialect{
-	claims: geminiDialect.claims, scan: scanGemini, whole: geminiWhole, failure: geminiDialect.failure,
-	events: func(req *gateway.Request, a *gateway.Answer) eventWriter {
+func init() { register(&geminiDialect) }
+
+// generate is POST /v1beta/models/{model}:{method}, and the same under /v1. Without alt=sse
+// a stream is one JSON array.
+func (s *Server) generate(d *dialect) gin.HandlerFunc {
+	array := *d
+	array.events = func(req *gateway.Request, a *gateway.Answer) eventWriter {
 		w := newGeminiWriter(req, a)
 		w.array = true
 		return w
-	},
-	alive: "\n", silence: "\n", media: "application/json",
-}
-
-// gemini is POST /v1beta/models/{model}:{method}, and the same under /v1.
-func (s *Server) gemini(c *gin.Context) {
-	switch _, method := geminiTarget(c.Request.URL.Path); {
-	case method == geminiCount:
-		s.countGemini(c)
-	case method == geminiStream && c.Query("alt") != "sse":
-		s.converse(&geminiArrayDialect)(c)
-	case method != "":
-		s.converse(&geminiDialect)(c)
-	default:
-		s.failAs(c, http.StatusNotFound, "not_found", "There is no such method: generateContent, streamGenerateContent and countTokens are.")
+	}
+	array.alive, array.silence, array.media = "\n", "\n", "application/json"
+	events, list := s.converse(d), s.converse(&array)
+	tokens := s.counting(countGemini, `{"totalTokens":`)
+	return func(c *gin.Context) {
+		switch _, method := geminiTarget(c.Request.URL.Path); {
+		case method == geminiCount:
+			tokens(c)
+		case method == geminiStream && c.Query("alt") != "sse":
+			list(c)
+		case method != "":
+			events(c)
+		default:
+			s.failAs(c, http.StatusNotFound, "not_found", "There is no such method: generateContent, streamGenerateContent and countTokens are.")
+		}
 	}
 }
 
@@ -70,26 +79,9 @@ func googleKey(c *gin.Context) {
 	}
 }
 
-// countGemini is countTokens.
-func (s *Server) countGemini(c *gin.Context) {
-	req, err := s.request0(c)
-	if err == nil {
-		var raw []byte
-		if raw, err = s.readBody(c); err == nil {
-			err = scanGemini(c.Request, countedBody(raw), req)
-		}
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	event(c).model = req.Model
-	n, failure := s.count(c, req)
-	if failure != nil {
-		s.fail(c, failure)
-		return
-	}
-	c.Data(http.StatusOK, "application/json", append(appendInt(nil, `{"totalTokens":`, n), '}'))
+// countGemini scans the body of countTokens.
+func countGemini(r *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
+	return scanGemini(r, countedBody(raw), req)
 }
 
 // countedBody is the request whose tokens are asked for: it may stand inside of another.
@@ -155,15 +147,12 @@ func (s *Server) geminiModels(c *gin.Context) {
 
 func (s *Server) geminiModel(c *gin.Context) {
 	id, _ := geminiTarget(c.Request.URL.Path)
-	all := s.catalog.Models()
-	i := slices.IndexFunc(all, func(m *gateway.Model) bool {
-		return (id == m.Provider+"/"+m.Name || id == m.Name) && mayUse(c, m)
-	})
-	if i < 0 {
-		s.fail(c, gateway.Errorf(gateway.UnknownModel, "There is no model of this name."))
+	m := s.modelOf(c, id)
+	if m == nil {
+		s.noModel(c)
 		return
 	}
-	c.Data(http.StatusOK, "application/json", appendGeminiModel(nil, all[i], all[i].Provider+"/"+all[i].Name))
+	c.Data(http.StatusOK, "application/json", appendGeminiModel(nil, m, m.Provider+"/"+m.Name))
 }
 
 func appendGeminiModel(b []byte, m *gateway.Model, id string) []byte {
@@ -182,4 +171,26 @@ func appendGeminiModel(b []byte, m *gateway.Model, id string) []byte {
 		b = append(b, `"generateContent","streamGenerateContent","countTokens"`...)
 	}
 	return append(b, "]}"...)
+}
+
+// geminiFees are those of a generateContent body: of the tools only functions are
+// free.
+func geminiFees(name string, v gjson.Result) (dear, kept bool) {
+	switch name {
+	case "serviceTier", "service_tier":
+		dear = dearTier(v)
+	case "tools":
+		v.ForEach(func(_, group gjson.Result) bool {
+			group.ForEach(func(key, _ gjson.Result) bool {
+				dear = dear || key.Str != "functionDeclarations" && key.Str != "function_declarations"
+				return !dear
+			})
+			return !dear
+		})
+	case "generationConfig", "generation_config":
+		dear = beyondText(either(v, "responseModalities", "response_modalities"))
+	case "cachedContent", "cached_content", "continuationToken", "continuation_token":
+		kept = given(v)
+	}
+	return dear, kept
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"gateway"
 )
 
@@ -16,13 +18,19 @@ const (
 // messagesDialect is Anthropic's Messages. A provider of the same format gets the body as
 // it came and its events go out as they came; see package providers for what is replaced.
 var messagesDialect = dialect{
+	wire: messagesWire,
 	claims: func(r *http.Request) bool {
 		path := r.URL.Path
 		return path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/") ||
-			strings.HasPrefix(path, "/v1/models") && r.Header.Get("anthropic-version") != ""
+			strings.HasPrefix(path, "/v1/models") && r.Method != http.MethodPost && r.Header.Get("anthropic-version") != ""
 	},
-	scan:  scanMessagesBody,
-	whole: messageJSON,
+	endpoints: func(s *Server, d *dialect) []endpoint {
+		return []endpoint{{http.MethodPost, "/v1/messages", spends, s.converse(d)},
+			{http.MethodPost, "/v1/messages/count_tokens", counts, s.counting(countMessages, `{"input_tokens":`)}}
+	},
+	models: (*Server).messagesModels,
+	scan:   scanMessagesBody,
+	whole:  messageJSON,
 	events: func(req *gateway.Request, a *gateway.Answer) eventWriter {
 		return newMessageWriter(req, a)
 	},
@@ -31,6 +39,14 @@ var messagesDialect = dialect{
 		return p.messages(b, e.kind, id), e.status
 	},
 	alive: "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+}
+
+func init() { register(&messagesDialect) }
+
+// countMessages scans a body whose tokens are asked for.
+func countMessages(r *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
+	_, err := scanPrompt(r, raw, req)
+	return err
 }
 
 // messagesEdges are the statuses and types that differ from those of OpenAI's shape.
@@ -92,4 +108,24 @@ func (p *problem) messages(b []byte, kind, id string) []byte {
 	b = append(b, `},"request_id":`...)
 	b = appendString(b, id)
 	return append(b, '}')
+}
+
+// messagesFees are those of a Messages body: tools that Anthropic runs, fast mode,
+// data that must stay in a country, and summaries that cost a call of their own.
+func messagesFees(name string, v gjson.Result) (dear, kept bool) {
+	switch name {
+	case "service_tier":
+		dear = dearTier(v)
+	case "speed":
+		dear = v.Type != gjson.Null && v.Str != "standard"
+	case "inference_geo":
+		dear = v.Type != gjson.Null && v.Str != "global"
+	case "mcp_servers", "container":
+		dear = given(v)
+	case "tools":
+		dear = anyType(v, func(kind string) bool { return kind != "" && kind != "custom" && !runsAtClient(kind) })
+	case "context_management":
+		dear = anyType(v.Get("edits"), func(kind string) bool { return strings.HasPrefix(kind, "compact") })
+	}
+	return dear, kept
 }

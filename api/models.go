@@ -1,10 +1,7 @@
 package api
 
 import (
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -26,21 +23,6 @@ func infoOf(m *gateway.Model) modelInfo {
 // clients only want a number.
 const modelsCreated = 1_763_000_000
 
-// messagesModel is a model in Anthropic's shape.
-type messagesModel struct {
-	Type    string `json:"type"`
-	ID      string `json:"id"`
-	Name    string `json:"display_name"`
-	Created string `json:"created_at"`
-}
-
-func messagesModelOf(id, name string) messagesModel {
-	return messagesModel{"model", id, name, time.Unix(modelsCreated, 0).UTC().Format(time.RFC3339)}
-}
-
-// forMessages says whether a client of Anthropic's asks: it says which version it wants.
-func forMessages(c *gin.Context) bool { return c.GetHeader("anthropic-version") != "" }
-
 // mayUse says whether the client's key may use a model.
 func mayUse(c *gin.Context, m *gateway.Model) bool {
 	who := event(c).caller
@@ -55,11 +37,51 @@ func mayUse(c *gin.Context, m *gateway.Model) bool {
 	return true
 }
 
-// models is GET /v1/models, in the shape of the client's vendor. What the client's key
-// may not use is left out.
-func (s *Server) models(c *gin.Context) {
-	if forMessages(c) {
-		s.messagesModels(c)
+// modelOf is the model with an id, which may hold a slash; nil if the client may use none of
+// that name.
+func (s *Server) modelOf(c *gin.Context, id string) *gateway.Model {
+	for _, m := range s.catalog.Models() {
+		if (id == m.Provider+"/"+m.Name || id == m.Name) && mayUse(c, m) {
+			return m
+		}
+	}
+	return nil
+}
+
+func (s *Server) noModel(c *gin.Context) {
+	s.fail(c, gateway.Errorf(gateway.UnknownModel, "There is no model of this name."))
+}
+
+// models is GET /v1/models, in the shape of the format that claims the request. What the
+// client's key may not use is left out.
+func (s *Server) models(c *gin.Context) { s.showModels(c, "") }
+
+// model is GET /v1/models/{id}.
+func (s *Server) model(c *gin.Context) {
+	id := strings.TrimPrefix(c.Param("id"), "/")
+	if id == "" {
+		s.noModel(c)
+		return
+	}
+	s.showModels(c, id)
+}
+
+func (s *Server) showModels(c *gin.Context, id string) {
+	show := dialectOf(c.Request).models
+	if show == nil {
+		show = (*Server).chatModels
+	}
+	show(s, c, id)
+}
+
+// chatModels lists the models in OpenAI's shape.
+func (s *Server) chatModels(c *gin.Context, id string) {
+	if id != "" {
+		if m := s.modelOf(c, id); m != nil {
+			s.writeJSON(c, infoOf(m))
+		} else {
+			s.noModel(c)
+		}
 		return
 	}
 	list := struct {
@@ -72,64 +94,4 @@ func (s *Server) models(c *gin.Context) {
 		}
 	}
 	s.writeJSON(c, list)
-}
-
-// messagesModels gives the models page by page, as ?limit, ?after_id and ?before_id say.
-func (s *Server) messagesModels(c *gin.Context) {
-	all := []messagesModel{messagesModelOf("auto", "auto")}
-	for _, m := range s.catalog.Models() {
-		if m.Can.Chat && mayUse(c, m) {
-			all = append(all, messagesModelOf(m.Provider+"/"+m.Name, m.Name))
-		}
-	}
-	limit := 1000
-	if text := c.Query("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 1000 {
-			s.fail(c, field("limit", "limit: must be between 1 and 1000"))
-			return
-		}
-		limit = n
-	}
-	at := func(id string) int {
-		return slices.IndexFunc(all, func(m messagesModel) bool { return m.ID == id })
-	}
-	page := all
-	if i := at(c.Query("after_id")); i >= 0 {
-		page = all[i+1:]
-	}
-	more := len(page) > limit
-	if i := at(c.Query("before_id")); i >= 0 {
-		page = all[max(0, i-limit):i]
-		more = i > limit
-	} else if more {
-		page = page[:limit]
-	}
-	list := struct {
-		Data  []messagesModel `json:"data"`
-		More  bool            `json:"has_more"`
-		First *string         `json:"first_id"`
-		Last  *string         `json:"last_id"`
-	}{Data: page, More: more}
-	if len(page) > 0 {
-		list.First, list.Last = &page[0].ID, &page[len(page)-1].ID
-	}
-	s.writeJSON(c, list)
-}
-
-// model is GET /v1/models/{id}; ids hold slashes.
-func (s *Server) model(c *gin.Context) {
-	id := strings.TrimPrefix(c.Param("id"), "/")
-	for _, m := range s.catalog.Models() {
-		if id != m.Provider+"/"+m.Name && id != m.Name || !mayUse(c, m) {
-			continue
-		}
-		if forMessages(c) {
-			s.writeJSON(c, messagesModelOf(m.Provider+"/"+m.Name, m.Name))
-		} else {
-			s.writeJSON(c, infoOf(m))
-		}
-		return
-	}
-	s.fail(c, gateway.Errorf(gateway.UnknownModel, "There is no model of this name."))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+	"github.com/tidwall/gjson"
 
 	"gateway"
 )
@@ -18,9 +19,20 @@ const (
 // responsesDialect is OpenAI's Responses API. Its scan is made per server: it must know
 // which models are served by that API itself.
 var responsesDialect = dialect{
+	wire: responsesWire,
 	claims: func(r *http.Request) bool {
 		path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/api/v1.0"), "/v1")
 		return path == "/responses" || strings.HasPrefix(path, "/responses/")
+	},
+	endpoints: func(s *Server, d *dialect) []endpoint {
+		here := *d
+		here.scan = s.scanResponses
+		return everywhere(endpoint{http.MethodPost, "/responses", spends, s.converse(&here)},
+			endpoint{http.MethodPost, "/responses/input_tokens", spends, s.counting(s.scanResponses, `{"object":"response.input_tokens","input_tokens":`)},
+			endpoint{http.MethodGet, "/responses/:id", free, s.notStored},
+			endpoint{http.MethodDelete, "/responses/:id", free, s.notStored},
+			endpoint{http.MethodGet, "/responses/:id/input_items", free, s.notStored},
+			endpoint{http.MethodPost, "/responses/:id/cancel", free, s.notStored})
 	},
 	whole:   responsesWhole,
 	events:  func(req *gateway.Request, a *gateway.Answer) eventWriter { return newResponsesEvents(req, a) },
@@ -28,13 +40,10 @@ var responsesDialect = dialect{
 	alive:   ": keep-alive\n\n",
 }
 
-// responses is the format with the models of this server.
-func (s *Server) responses() *dialect {
-	d := responsesDialect
-	d.scan = func(_ *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
-		return scanResponses(raw, req, s.servesResponses)
-	}
-	return &d
+func init() { register(&responsesDialect) }
+
+func (s *Server) scanResponses(_ *http.Request, raw []byte, req *gateway.Request) *gateway.Error {
+	return scanResponses(raw, req, s.servesResponses)
 }
 
 // servesResponses says whether a request's model, under the name that it is mapped to, is
@@ -43,28 +52,6 @@ func (s *Server) responses() *dialect {
 func (s *Server) servesResponses(req *gateway.Request) bool {
 	models, pinned, err := s.catalog.Resolve(gateway.MapModel(req.Model, req.ModelMaps...))
 	return err == nil && pinned && models[0].Protocol.Wire == responsesWire
-}
-
-// countResponses is POST /v1/responses/input_tokens.
-func (s *Server) countResponses(c *gin.Context) {
-	req, err := s.request0(c)
-	if err == nil {
-		var raw []byte
-		if raw, err = s.readBody(c); err == nil {
-			err = scanResponses(raw, req, s.servesResponses)
-		}
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	event(c).model = req.Model
-	n, failure := s.count(c, req)
-	if failure != nil {
-		s.fail(c, failure)
-		return
-	}
-	c.Data(http.StatusOK, "application/json", append(appendInt([]byte(`{"object":"response.input_tokens"`), `,"input_tokens":`, n), '}'))
 }
 
 // notStored answers everything about a response by its id.
@@ -80,4 +67,18 @@ func responsesFailure(b []byte, p *problem, _ string) ([]byte, int) {
 		p = &own
 	}
 	return p.openAI(b), p.status
+}
+
+// responsesFees are those of a Responses body, but for its tools. A stored prompt may
+// bring some of its own.
+func responsesFees(name string, v gjson.Result) (dear, kept bool) {
+	switch name {
+	case "service_tier":
+		dear = dearTier(v)
+	case "prompt", "background", "context_management":
+		dear = given(v)
+	case "previous_response_id", "conversation":
+		kept = given(v)
+	}
+	return dear, kept
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -124,15 +123,6 @@ func (s *Server) routes() {
 	}
 	for _, prefix := range []string{"/v1", "/api/v1.0"} {
 		g := e.Group(prefix, s.authenticate)
-		paid := g.Group("", s.admit, s.limit) // whatever spends needs room, and counts against the key's limits
-		paid.POST("/chat/completions", s.converse(&chatDialect))
-		paid.POST("/responses", s.converse(s.responses()))
-		paid.POST("/responses/input_tokens", s.countResponses)
-		for _, route := range []string{"GET /responses/:id", "DELETE /responses/:id", "GET /responses/:id/input_items", "POST /responses/:id/cancel"} {
-			method, path, _ := strings.Cut(route, " ")
-			g.Handle(method, path, s.notStored)
-		}
-		paid.POST("/embeddings", s.embeddings)
 		g.GET("/models", s.models)
 		g.GET("/models/*id", s.model)
 		g.GET("/spend", s.spend)
@@ -141,13 +131,7 @@ func (s *Server) routes() {
 		g.GET("/runs/:id", s.run)
 		g.DELETE("/runs/:id", s.stopRun)
 	}
-	e.POST("/v1/messages", s.authenticate, s.admit, s.limit, s.converse(&messagesDialect))
-	e.POST("/v1/messages/count_tokens", s.authenticate, s.admit, s.countMessages)
-	google := e.Group("/v1beta", googleKey, s.authenticate)
-	google.GET("/models", s.geminiModels)
-	google.GET("/models/*id", s.geminiModel)
-	google.POST("/models/*id", s.admit, s.limit, s.gemini)
-	e.POST("/v1/models/*id", googleKey, s.authenticate, s.admit, s.limit, s.gemini)
+	s.speak(e)
 	e.HEAD("/", func(c *gin.Context) { c.Status(http.StatusOK) }) // agents look whether somebody is there
 	e.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", s.ready)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/gin-gonic/gin"
 
@@ -33,26 +34,27 @@ func (s *Server) count(c *gin.Context, req *gateway.Request) (int, error) {
 	return n, nil
 }
 
-// countMessages is POST /v1/messages/count_tokens.
-func (s *Server) countMessages(c *gin.Context) {
-	req, err := s.request0(c)
-	if err == nil {
-		var raw []byte
-		if raw, err = s.readBody(c); err == nil {
-			_, err = scanPrompt(c.Request, raw, req)
+// counting answers how long a prompt is: scan reads the body, and the number stands behind
+// before.
+func (s *Server) counting(scan func(r *http.Request, raw []byte, req *gateway.Request) *gateway.Error, before string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		req, err := s.request0(c)
+		if err == nil {
+			var raw []byte
+			if raw, err = s.readBody(c); err == nil {
+				err = scan(c.Request, raw, req)
+			}
 		}
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		event(c).model = req.Model
+		n, failure := s.count(c, req)
+		if failure != nil {
+			s.fail(c, failure)
+			return
+		}
+		c.Data(http.StatusOK, "application/json", append(appendInt(nil, before, n), '}'))
 	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	event(c).model = req.Model
-	n, failure := s.count(c, req)
-	if failure != nil {
-		s.fail(c, failure)
-		return
-	}
-	s.writeJSON(c, struct {
-		Input int `json:"input_tokens"`
-	}{n})
 }
