@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gateway/api"
+	"gateway/internal/http1"
 )
 
 // adminSettings say where the administration listens.
@@ -82,7 +82,7 @@ func (p *program) adminToken(dir string) (token, where string, err error) {
 }
 
 // admin makes the server of the administration.
-func (p *program) admin(gw *assembled, kept api.KeyStore, dir string, a adminSettings, log *slog.Logger) (server *http.Server, where string, err error) {
+func (p *program) admin(gw *assembled, kept api.KeyStore, dir string, a adminSettings, log *slog.Logger) (server *http1.Server, where string, err error) {
 	token, where, err := p.adminToken(dir)
 	if err != nil {
 		return nil, "", err

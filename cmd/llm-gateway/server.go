@@ -3,16 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"gateway/internal/http1"
 )
 
 // lifecycle is what is ended, and in which order, when the gateway stops.
 type lifecycle struct {
-	server  *http.Server
+	server  *http1.Server
 	ready   func(bool)    // sets what /readyz answers
 	delay   time.Duration // between failing readiness and closing the port
 	timeout time.Duration // for the running requests
@@ -22,21 +23,22 @@ type lifecycle struct {
 	// closeBooks writes what is left and closes the store.
 	closeBooks func() error
 	// beside is the administration; it serves until the books are closed. Nil: none.
-	beside         *http.Server
+	beside         *http1.Server
 	besideListener net.Listener
 	log            *slog.Logger
 }
 
 // newServer makes the server. There is no write timeout, since a stream may last; the
 // handlers bound each write, and a request's own deadline bounds the whole.
-func newServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           boundBody(handler, bodyTimeout),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ConnContext:       narrow,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+func newServer(handler http.Handler, log *slog.Logger) *http1.Server {
+	return &http1.Server{
+		Handler:     handler,
+		HeadTimeout: 10 * time.Second,
+		BodyTimeout: bodyTimeout,
+		IdleTimeout: 2 * time.Minute,
+		MostHead:    64 << 10,
+		SendBuffer:  sendBuffer,
+		Log:         log,
 	}
 }
 
@@ -44,13 +46,8 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 // itself it grows to megabytes, and all that while a provider is read that nobody hears.
 const sendBuffer = 64 << 10
 
-// narrow gives a new connection a send buffer of a fixed size.
-func narrow(ctx context.Context, c net.Conn) context.Context {
-	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer) // a connection that is gone already says so on its first read
-	}
-	return ctx
-}
+// bodyTimeout is how long a client may take to send its body.
+const bodyTimeout = time.Minute
 
 // serveUntil serves on l until ctx ends, then stops everything in order: readiness
 // fails, the port closes, requests run to their end or to the timeout, attempts end,
@@ -105,44 +102,4 @@ func (l *lifecycle) drain(hurry context.Context) error {
 	err := l.closeBooks()
 	l.log.Info("stopped", "took", time.Since(begun))
 	return err
-}
-
-// bodyTimeout is how long a client may take to send its body.
-const bodyTimeout = time.Minute
-
-// boundBody gives a request's body so long to arrive. It is not http.Server's
-// ReadTimeout, because that one goes on counting when the body is there, and would
-// look like the client leaving in the middle of a long stream.
-//
-// A connection that carried a body without a length carries nothing after it. Whatever
-// stands before us may have taken another header for that body's length, and what
-// follows it for its rest: a request that nobody has let in.
-func boundBody(next http.Handler, most time.Duration) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.TransferEncoding) > 0 {
-			w.Header().Set("Connection", "close")
-		}
-		if r.Body != nil && r.Body != http.NoBody {
-			control := http.NewResponseController(w)
-			if control.SetReadDeadline(time.Now().Add(most)) == nil {
-				r.Body = &timedBody{ReadCloser: r.Body, lift: func() { _ = control.SetReadDeadline(time.Time{}) }}
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// timedBody lifts the deadline when the body has been read to its end.
-type timedBody struct {
-	io.ReadCloser
-	lift func()
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) && b.lift != nil {
-		b.lift()
-		b.lift = nil
-	}
-	return n, err
 }

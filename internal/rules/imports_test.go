@@ -25,13 +25,14 @@ var mayImport = map[string]string{
 	"gateway/api": "gateway github.com/gin-gonic/gin github.com/go-json-experiment/json " +
 		"github.com/go-json-experiment/json/jsontext github.com/tidwall/gjson github.com/tidwall/sjson github.com/google/uuid",
 	"gateway/cmd/llm-gateway": "gateway gateway/actors gateway/alerts gateway/api gateway/breaker gateway/ledger gateway/providers gateway/route " +
-		"gateway/internal/fakeupstream github.com/spf13/cobra github.com/joho/godotenv github.com/KimMachineGun/automemlimit/memlimit " +
+		"gateway/internal/fakeupstream gateway/internal/http1 github.com/spf13/cobra github.com/joho/godotenv github.com/KimMachineGun/automemlimit/memlimit " +
 		"github.com/dustin/go-humanize",
 	"gateway/bench": "gateway gateway/ledger gateway/internal/fakeupstream github.com/gin-gonic/gin github.com/spf13/cobra " +
 		"github.com/HdrHistogram/hdrhistogram-go github.com/schollz/progressbar/v3 gonum.org/v1/plot " +
 		"gonum.org/v1/plot/plotter gonum.org/v1/plot/plotutil gonum.org/v1/plot/vg",
 	"gateway/internal/fakeupstream": "github.com/go-json-experiment/json github.com/go-json-experiment/json/jsontext",
 	"gateway/internal/grammar":      "",
+	"gateway/internal/http1":        "golang.org/x/net/http/httpguts",
 	"gateway/internal/rules":        "",
 }
 
