@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -144,16 +145,17 @@ func (k *killTest) cycle(ctx context.Context, n int, data, config string, told *
 	return err
 }
 
-// tear cuts some bytes off the last file of the journal.
+// tear cuts some bytes off the records of the last file of the journal.
 func tear(folder string, random *rand.Rand) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*.journal"))
 	if err != nil || len(files) == 0 {
 		return err
 	}
 	last := slices.Max(files)
-	info, err := os.Stat(last)
-	if err != nil || info.Size() == 0 {
+	data, err := os.ReadFile(last)
+	if err != nil {
 		return err
 	}
-	return os.Truncate(last, max(0, info.Size()-1-random.Int64N(300)))
+	records := int64(len(bytes.TrimRight(data, "\x00"))) // zeros follow them in the file of a killed process
+	return os.Truncate(last, max(0, records-1-random.Int64N(300)))
 }

@@ -26,15 +26,16 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 	s := openStore(t, dir)
 	c := startBooks(t, s, dir)
 	c.waits.most = 200 << 10
-	owned := func(f func()) { // runs where the journal is owned
-		done := make(chan struct{})
-		c.Submit(row(fmt.Sprint("owned", time.Now().UnixNano()), 1), gateway.Hold{}, 0, func(error) { f(); close(done) })
-		<-done
+	folder := func(name string) {
+		c.journal.pen.Lock()
+		defer c.journal.pen.Unlock()
+		c.journal.dir = filepath.Join(dir, name)
 	}
 	if err := c.Begin(&gateway.Outset{Entry: row("in flight", 1)}); err != nil {
 		t.Fatal(err)
 	}
-	owned(func() { c.journal.file.Close(); c.journal.dir = filepath.Join(dir, "gone") })
+	breakJournal(c)
+	folder("gone")
 	within(t, "all is in the store", func() bool { return c.Waiting() == 0 })
 	kept := 0
 	for ; c.Full() == nil; kept++ {
@@ -67,7 +68,7 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 		t.Errorf("%d bytes wait after refusals, before %d", got, before)
 	}
 	_ = submit(t, c, row("in flight", 1), gateway.Hold{}) // left before, and is kept all the same
-	owned(func() { c.journal.dir = filepath.Join(dir, "journal") })
+	folder("journal")
 	within(t, "it goes on", func() bool { return c.Failing() == nil && c.Waiting() == 0 })
 	for i := range kept {
 		if got, err := s.Request(t.Context(), fmt.Sprint("r", i)); err != nil || len(got) != 1 {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +37,14 @@ type Batch struct {
 
 func (b *Batch) len() int { return len(b.Bookings) + len(b.Runs) + len(b.Repeats) }
 
-// Committer makes the books durable. Two goroutines do it: one writes records to the
-// journal in groups (what is queued is written, all are answered, and again: under load
-// a group grows by itself), which is what an answer waits for; the other brings them
-// from there to the store in larger groups, which nobody waits for but readers. A group
-// that cannot be written is kept and tried again until it can be: no row is lost while
-// the process lives. What waits so is bounded: see Full.
+// Committer makes the books durable. Where a killed process is all that must be survived,
+// whoever brings a record puts it into the journal in passing; see window. What cannot be
+// put so, because it must survive a power loss or the disk does not do as it should, waits
+// for a goroutine that writes in groups (what is queued is written, all are answered, and
+// again: under load a group grows by itself). Another brings records from the journal to
+// the store in larger groups, which nobody waits for but readers. A group that cannot be
+// written is kept and tried again until it can be: no row is lost while the process lives.
+// What waits so is bounded: see Full.
 type Committer struct {
 	rows     Rows
 	journal  *journal
@@ -55,6 +58,7 @@ type Committer struct {
 	behind  trouble              // with writing to the store
 	begun   map[holdID]departure // of the attempts whose rows are not in the store yet
 	out     int                  // of them, those that have not ended
+	beating bool                 // the writing goroutine looks after the pulse
 	doubled int64
 	wake    chan struct{}
 	waits   backlog
@@ -130,31 +134,69 @@ func (c *Committer) Begin(o *gateway.Outset) error {
 	if err := c.Failing(); err != nil {
 		return ledgerDown(err)
 	}
+	if err := c.Full(); err != nil {
+		return ledgerDown(err)
+	}
+	p := pens.Get().(*pen)
+	defer pens.Put(p)
+	record, id := p.outset(o), holdID{o.Entry.Request, o.Entry.Attempt}
+	if segment, ok := c.quickly(record); ok {
+		c.left(id, segment)
+		return nil
+	}
 	done := make(chan error, 1)
-	c.put(item{record: frameOutset(o), outset: holdID{o.Entry.Request, o.Entry.Attempt}, done: func(err error) { done <- err }})
+	c.put(item{record: record, outset: id, done: func(err error) { done <- err }})
 	if err := <-done; err != nil {
 		return ledgerDown(err)
 	}
 	return nil
 }
 
+// left notes that an attempt is out whose outset is in a segment.
+func (c *Committer) left(id holdID, segment int) {
+	c.mu.Lock()
+	c.begun[id] = departure{segment: segment}
+	c.out++
+	rouse := !c.beating
+	c.beating = true
+	c.mu.Unlock()
+	if rouse {
+		c.rouse()
+	}
+}
+
+// quickly puts a record into the journal, if it can be put and none waits to be written.
+func (c *Committer) quickly(record []byte) (segment int, ok bool) {
+	c.mu.Lock()
+	free := c.failed.err == nil && len(c.queue) == 0
+	c.mu.Unlock()
+	if !free {
+		return 0, false
+	}
+	return c.journal.put(record)
+}
+
 func ledgerDown(err error) *gateway.Error {
 	return &gateway.Error{Kind: gateway.LedgerDown, Message: "the books cannot be written now", RetryAfter: time.Second, Err: err}
 }
 
-// Submit queues the row of an attempt that has ended and returns at once; hold ends
-// when the row is durable. done is called once: with nil when it is, with an error when
-// it is not yet; such a row is still kept and retried.
+// Submit takes the row of an attempt that has ended and returns at once; hold ends
+// when the row is durable. done is called once: with nil when it is, maybe before Submit
+// returns, with an error when it is not yet; such a row is still kept and retried.
 func (c *Committer) Submit(entry gateway.Entry, hold gateway.Hold, unsure gateway.Microcents, done func(error)) {
 	s := &settling{booking: Booking{Entry: entry, Charges: chargesOf(hold, entry.Cost, unsure)}, hold: hold, unsure: unsure}
-	i := item{record: s.booking.frame(), settles: s, done: done}
+	i := item{settles: s, done: done}
 	if r := c.repeats.Load(); r != nil {
 		i.over = r.row(&s.booking.Entry)
 	}
+	p := pens.Get().(*pen)
+	defer pens.Put(p)
+	i.record = p.booking(&s.booking)
 	c.put(i)
 }
 
-// put queues a record. Where too much waits, all but rows are answered at once: no.
+// put puts a record into the journal, or has it written; the record is the caller's again
+// when it returns. Where too much waits, all but rows are answered at once: no.
 func (c *Committer) put(i item) {
 	if i.settles == nil {
 		if err := c.Full(); err != nil {
@@ -166,9 +208,29 @@ func (c *Committer) put(i item) {
 		}
 	}
 	c.waits.took(&i)
+	if i.outset == (holdID{}) { // which was tried already
+		if segment, ok := c.quickly(i.record); ok {
+			c.wrote(i, segment)
+			return
+		}
+	}
+	i.record = bytes.Clone(i.record)
 	c.mu.Lock()
 	c.queue = append(c.queue, i)
 	c.mu.Unlock()
+	c.rouse()
+}
+
+// wrote does for one record in the journal what writeGroup does for many.
+func (c *Committer) wrote(i item, segment int) {
+	group := [...]item{i}
+	c.mu.Lock()
+	c.began(group[:], segment)
+	c.mu.Unlock()
+	c.answer(group[:], segment, nil)
+}
+
+func (c *Committer) rouse() {
 	select {
 	case c.wake <- struct{}{}:
 	default:

@@ -14,6 +14,7 @@ type filler struct {
 	put     int64 // records that were ever queued, or are about to be
 	filled  int64 // and those that are in the store
 	flushes []flush
+	idle    bool // whoever fills the store waits for more, and not for time to pass
 	closed  bool // nothing more will be queued
 	ended   bool // the store is not written any more
 	wake    chan struct{}
@@ -47,11 +48,17 @@ func (f *filler) expect(n int) {
 func (f *filler) add(group []item, segment int) {
 	f.mu.Lock()
 	for i := range group {
-		f.queue = append(f.queue, filling{group[i], segment})
-		f.queue[len(f.queue)-1].item.done = nil
+		if group[i].outset == (holdID{}) {
+			f.queue = append(f.queue, filling{group[i], segment})
+			f.queue[len(f.queue)-1].item.done = nil
+		}
 	}
+	idle := f.idle
+	f.idle = false
 	f.mu.Unlock()
-	f.rouse()
+	if idle { // else it looks by itself when its pause is over
+		f.rouse()
+	}
 }
 
 func (f *filler) rouse() {
@@ -76,9 +83,11 @@ func (f *filler) end() {
 }
 
 // state says how much is queued, whether a reader waits, and whether no more will come.
+// Who asks waits for more if there is nothing.
 func (f *filler) state() (queued int, asked, closed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.idle = len(f.queue) == 0
 	return len(f.queue), len(f.flushes) > 0, f.closed
 }
 
@@ -179,6 +188,7 @@ func (c *Committer) apply(b Batch) (int, error) {
 }
 
 func (c *Committer) batch(group []filling) (b Batch) {
+	b.Bookings = make([]Booking, 0, len(group))
 	for i := range group {
 		switch it := &group[i].item; {
 		case it.settles != nil:
@@ -192,8 +202,8 @@ func (c *Committer) batch(group []filling) (b Batch) {
 	return b
 }
 
-// filled lets go of the segments of records that are in the store. An outset is done
-// with when its attempt's row is.
+// filled lets go of the segments of records that are in the store. An outset, which never
+// gets there, is done with when its attempt's row is.
 func (c *Committer) filled(group []filling) {
 	for i := range group {
 		it := &group[i].item
@@ -203,9 +213,6 @@ func (c *Committer) filled(group []filling) {
 		}
 		if it.settles != nil && it.settles.settled {
 			c.Accounts.filed(it.settles.hold)
-		}
-		if it.outset != (holdID{}) {
-			continue
 		}
 		c.journal.applied(group[i].segment, 1)
 		if it.settles == nil {

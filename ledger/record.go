@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"sync"
 	"time"
 
 	"gateway"
@@ -33,10 +34,17 @@ type Booking struct {
 	Charges []Charge
 }
 
-func frame(kind recordKind, write func(p *pen)) []byte {
-	p := pen{b: make([]byte, frameHead, 320)}
-	p.b = append(p.b, recordVersion, byte(kind))
-	write(&p)
+// pens write records one after the other; what one has written is valid until it is put back.
+var pens = sync.Pool{New: func() any { return &pen{b: make([]byte, 0, 512)} }}
+
+// begin begins a record; what was written before is gone.
+func (p *pen) begin(kind recordKind) {
+	var head [frameHead]byte
+	p.b = append(append(p.b[:0], head[:]...), recordVersion, byte(kind))
+}
+
+// end makes the record whole.
+func (p *pen) end() []byte {
 	body := p.b[frameHead:]
 	binary.LittleEndian.PutUint32(p.b[0:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(p.b[4:], crc32.Checksum(body, castagnoli))
@@ -59,15 +67,18 @@ func unframe(b []byte) (kind recordKind, fields page, rest []byte, ok bool) {
 	return recordKind(body[1]), page{b: body[2:]}, b[frameHead+int(n):], true
 }
 
-func frameOutset(o *gateway.Outset) []byte {
-	return frame(outsetRecord, func(p *pen) {
-		p.entry(&o.Entry)
-		p.num(int64(o.Hold.Amount))
-		p.charges(chargesOf(o.Hold, 0, 0))
-		for _, n := range [...]int64{int64(o.First), int64(o.Takes), int64(o.Input), int64(o.Output), int64(o.Bills), int64(o.Most)} {
-			p.num(n)
-		}
-	})
+func (p *pen) outset(o *gateway.Outset) []byte {
+	p.begin(outsetRecord)
+	p.entry(&o.Entry)
+	p.num(int64(o.Hold.Amount))
+	p.list(len(o.Hold.Places))
+	for i := range o.Hold.Places {
+		p.charge(&Charge{Account: o.Hold.Places[i].Account, Quarter: o.Hold.Places[i].Quarter})
+	}
+	for _, n := range [...]int64{int64(o.First), int64(o.Takes), int64(o.Input), int64(o.Output), int64(o.Bills), int64(o.Most)} {
+		p.num(n)
+	}
+	return p.end()
 }
 
 func readOutset(p page) (o gateway.Outset, err error) {
@@ -83,11 +94,11 @@ func readOutset(p page) (o gateway.Outset, err error) {
 	return o, p.err
 }
 
-func (b *Booking) frame() []byte {
-	return frame(settleRecord, func(p *pen) {
-		p.entry(&b.Entry)
-		p.charges(b.Charges)
-	})
+func (p *pen) booking(b *Booking) []byte {
+	p.begin(settleRecord)
+	p.entry(&b.Entry)
+	p.charges(b.Charges)
+	return p.end()
 }
 
 func readBooking(p page) (b Booking, err error) {

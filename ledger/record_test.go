@@ -19,7 +19,7 @@ func TestRowsKeepEveryFieldInTheJournal(t *testing.T) {
 		fill(t, random, reflect.ValueOf(&b.Entry).Elem())
 		b.Entry.Begun = time.Unix(0, random.Int63()).UTC()
 		b.Entry.Usage.PromptUnknown = false // never of a row: it is estimated before
-		kind, fields, rest, ok := unframe(b.frame())
+		kind, fields, rest, ok := unframe(new(pen).booking(&b))
 		got, err := readBooking(fields)
 		if !ok || kind != settleRecord || len(rest) > 0 || err != nil || !reflect.DeepEqual(got, b) {
 			t.Fatalf("%v %v\n got %+v\nwant %+v", ok, err, got, b)
@@ -53,7 +53,7 @@ func fill(t *testing.T, random *rand.Rand, v reflect.Value) {
 func TestOutsetsReadBack(t *testing.T) {
 	o := gateway.Outset{Entry: row("r", 3), Hold: gateway.Hold{Request: "r", Attempt: 3, Amount: 99, Places: []gateway.Place{{Account: "k", Quarter: 4}}},
 		First: time.Second, Takes: time.Minute, Input: 5, Output: 6, Bills: gateway.BillsSeen, Most: 7}
-	_, fields, _, _ := unframe(frameOutset(&o))
+	_, fields, _, _ := unframe(new(pen).outset(&o))
 	if got, err := readOutset(fields); err != nil || !reflect.DeepEqual(got, o) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, o)
 	}
@@ -65,7 +65,7 @@ func FuzzJournal(f *testing.F) {
 	o := gateway.Outset{Entry: row("r", 3), Hold: gateway.Hold{Places: []gateway.Place{{Account: "k", Quarter: 4}}}}
 	b := Booking{Entry: row("r", 1), Charges: []Charge{{"k", 1, 2, 3}}}
 	run, repeat := Run{Key: "k"}, Repeat{Key: "k"}
-	for _, seed := range [][]byte{frameOutset(&o), b.frame(), run.frame(), repeat.frame(), append(b.frame(), 1, 2, 3), {}} {
+	for _, seed := range [][]byte{new(pen).outset(&o), new(pen).booking(&b), run.frame(), repeat.frame(), append(new(pen).booking(&b), 1, 2, 3), {}} {
 		f.Add(seed, uint8(2))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, kind uint8) {
@@ -76,7 +76,7 @@ func FuzzJournal(f *testing.F) {
 		readRun(page{b: data})
 		readRepeat(page{b: data})
 		if b, err := readBooking(page{b: data}); err == nil {
-			_, fields, _, ok := unframe(b.frame())
+			_, fields, _, ok := unframe(new(pen).booking(&b))
 			again, err := readBooking(fields)
 			if !ok || err != nil || !reflect.DeepEqual(again, b) {
 				t.Errorf("%v %v\n got %+v\nwant %+v", ok, err, again, b)

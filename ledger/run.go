@@ -16,13 +16,14 @@ type Run struct {
 }
 
 func (r *Run) frame() []byte {
-	return frame(runRecord, func(p *pen) {
-		p.text(r.Key)
-		p.text(r.ID)
-		for _, n := range [...]int64{int64(r.Caps.MaxCost), int64(r.Caps.MaxCalls), int64(r.Caps.MaxTime), r.Begun.UnixNano(), int64(r.Calls), nanoOrZero(r.Stopped)} {
-			p.num(n)
-		}
-	})
+	var p pen
+	p.begin(runRecord)
+	p.text(r.Key)
+	p.text(r.ID)
+	for _, n := range [...]int64{int64(r.Caps.MaxCost), int64(r.Caps.MaxCalls), int64(r.Caps.MaxTime), r.Begun.UnixNano(), int64(r.Calls), nanoOrZero(r.Stopped)} {
+		p.num(n)
+	}
+	return p.end()
 }
 
 func readRun(p page) (r Run, err error) {
@@ -57,13 +58,14 @@ type Repeat struct {
 }
 
 func (r *Repeat) frame() []byte {
-	return frame(repeatRecord, func(p *pen) {
-		p.text(r.Key)
-		p.text(string(r.Name[:]))
-		p.text(string(r.Body[:]))
-		p.text(r.Request)
-		p.num(r.At.UnixNano())
-	})
+	var p pen
+	p.begin(repeatRecord)
+	p.text(r.Key)
+	p.text(string(r.Name[:]))
+	p.text(string(r.Body[:]))
+	p.text(r.Request)
+	p.num(r.At.UnixNano())
+	return p.end()
 }
 
 func readRepeat(p page) (r Repeat, err error) {

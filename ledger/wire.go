@@ -141,12 +141,15 @@ func (p *page) entry(e *gateway.Entry) {
 func (p *pen) charges(list []Charge) {
 	p.list(len(list))
 	for i := range list {
-		c := &list[i]
-		p.text(c.Account)
-		p.num(c.Quarter)
-		p.num(int64(c.Cost))
-		p.num(int64(c.Unsure))
+		p.charge(&list[i])
 	}
+}
+
+func (p *pen) charge(c *Charge) {
+	p.text(c.Account)
+	p.num(c.Quarter)
+	p.num(int64(c.Cost))
+	p.num(int64(c.Unsure))
 }
 
 func (p *page) charges() []Charge {

@@ -13,7 +13,7 @@ func (c *Committer) write() {
 	defer life.end()
 	beats := time.NewTimer(time.Hour)
 	defer beats.Stop()
-	beating := false
+	ticking := false
 	for {
 		if len(kept) == 0 {
 			group := c.take(groupMost)
@@ -24,14 +24,14 @@ func (c *Committer) write() {
 				continue
 			}
 		}
-		if !beating && c.someOut() {
-			beating = true
+		if !ticking && c.someOut() {
+			ticking = true
 			beats.Reset(pulseEvery)
 		}
 		select {
 		case <-beats.C:
 			life.beat()
-			beating = false
+			ticking = false
 		case <-c.wake:
 			if len(kept) > 0 { // who comes now is answered at once, and joins those that wait
 				kept = append(kept, c.answer(c.take(groupMost), 0, c.Failing())...)
@@ -49,7 +49,7 @@ func (c *Committer) write() {
 					break
 				}
 			}
-			c.journal.abandon()
+			c.journal.close()
 			return
 		}
 	}
@@ -113,9 +113,12 @@ func (c *Committer) tryAgain() {
 // written ends its hold first: who hears that a row is durable finds the room free.
 func (c *Committer) answer(group []item, segment int, err error) (again []item) {
 	if err == nil {
-		c.fill.expect(len(group)) // an account that is read after a row was put beside it waits for the row
+		c.fill.expect(forStore(group)) // an account that is read after a row was put beside it waits for the row
 		for i := range group {
 			c.waits.written(&group[i])
+			if group[i].outset != (holdID{}) {
+				c.waits.dropped(&group[i])
+			}
 			if s := group[i].settles; s != nil {
 				s.settled = c.Accounts.Settle(s.hold, s.booking.Entry.Cost, s.unsure)
 				if s.settled {
@@ -144,11 +147,23 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 	return again
 }
 
-// someOut says whether an attempt is out.
+// someOut says whether an attempt is out. Who asks beats the pulse then; else it must be
+// roused by the next that leaves.
 func (c *Committer) someOut() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.out > 0
+	c.beating = c.out > 0
+	return c.beating
+}
+
+// forStore is how many of a group the store will have: an outset is in the journal only.
+func forStore(group []item) (n int) {
+	for i := range group {
+		if group[i].outset == (holdID{}) {
+			n++
+		}
+	}
+	return n
 }
 
 // began remembers in which segment the outset of each attempt is: that one must stay
