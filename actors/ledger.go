@@ -2,6 +2,7 @@ package actors
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -42,8 +43,7 @@ func (l *ledgerActor) Receive(c actor.Context) {
 	case book:
 		l.book(c.Self(), m)
 	case booked:
-		l.add(m)
-		l.serve() // its hold has ended
+		l.booked(m)
 	case holdFor:
 		l.answer(c, m.attempt)
 	case unneeded:
@@ -84,11 +84,28 @@ func (l *ledgerActor) book(self *actor.PID, m book) {
 			l.sys.root.Send(self, booked{m.entry, err})
 		}
 	}()
+	var word said
 	l.sys.cfg.Books.Submit(m.entry, m.hold, m.unsure, func(err error) {
 		answer(err)
-		l.sys.root.Send(self, booked{m.entry, err})
+		if word.err = err; !word.first.CompareAndSwap(false, true) {
+			l.sys.root.Send(self, booked{m.entry, err})
+		}
 	})
 	answered = true
+	if !word.first.CompareAndSwap(false, true) { // the books are quick as a rule
+		l.booked(booked{m.entry, word.err})
+	}
+}
+
+// said is whether the books answered before Submit returned, or after.
+type said struct {
+	first atomic.Bool // one of both was here
+	err   error
+}
+
+func (l *ledgerActor) booked(m booked) {
+	l.add(m)
+	l.serve() // its hold has ended
 }
 
 func (l *ledgerActor) add(m booked) {
