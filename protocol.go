@@ -12,8 +12,9 @@ type Protocol struct {
 	// Wire is the clients' format whose bodies go to the provider as they came, and in
 	// which its events and whole answers come back; "" for none.
 	Wire Wire
-	// KeepsLimit: the limit of an answer in such a body stays as the client wrote it.
-	KeepsLimit bool
+	// Verbatim: all of such a body and of a whole answer is between client and provider, who
+	// get each other's bytes. The adapter documents what it must change all the same.
+	Verbatim bool
 
 	// Maker is what the provider's opaque state is called (see Thinking).
 	Maker string
@@ -32,3 +33,7 @@ type Protocol struct {
 
 // Relays says whether the provider takes a request's body as the client wrote it.
 func (p *Protocol) Relays(r *Request) bool { return p.Wire != "" && p.Wire == r.Wire }
+
+// Passes says whether a request and the provider are a pair between which bodies and whole
+// answers pass as they are.
+func (p *Protocol) Passes(r *Request) bool { return p.Verbatim && p.Relays(r) }

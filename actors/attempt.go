@@ -77,6 +77,7 @@ func (a *attempt) run(up Upstream) {
 		return
 	}
 	l := &live{attempt: a, stream: stream}
+	l.tally.plain = a.plain()
 	if a.job.rules.Resume {
 		l.script = &script{}
 		l.script.text.WriteString(a.prefill()) // what the client has seen before this attempt
@@ -245,7 +246,7 @@ func (a *attempt) mostTokens() int {
 		return a.bound.answer
 	}
 	p := &a.model.Protocol
-	if most := a.model.MaxOutput; most > 0 && req.MaxTokens > most && !(p.KeepsLimit && p.Relays(req)) {
+	if most := a.model.MaxOutput; most > 0 && req.MaxTokens > most && !p.Passes(req) {
 		return most
 	}
 	return req.MaxTokens

@@ -72,7 +72,7 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 			}
 		}
 		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
-			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.first,
+			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.quickness(),
 		}})
 		if entry.Usage.Reported && err == nil { // at whatever price
 			a.sys.habits.saw(a.model, &entry, t, a.job.rules.PromptTokens)
@@ -92,6 +92,15 @@ func nilOr(e *gateway.Error) error {
 		return nil
 	}
 	return e
+}
+
+// quickness is the time to the first content as far as it says how loaded a server is: a
+// whole answer that may be long says only how long it was.
+func (a *attempt) quickness() time.Duration {
+	if a.job.cands[a.cand].Long > 0 {
+		return 0
+	}
+	return a.first
 }
 
 func (a *attempt) wasSent(err *gateway.Error) bool {

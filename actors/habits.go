@@ -52,7 +52,9 @@ func (h *habits) saw(m *gateway.Model, e *gateway.Entry, t *tally, estimate int)
 	n := int64(x.answers)
 	x.output += (1000*int64(e.Usage.Output) - x.output) / n
 	x.takes += (e.Took - x.takes) / time.Duration(n)
-	x.first += (e.FirstContent - x.first) / time.Duration(n)
+	if !t.plain { // the first content of a plain call is its last
+		x.first += (e.FirstContent - x.first) / time.Duration(n)
+	}
 	if estimate > 0 {
 		ratio := min(5000, 1000*int64(e.Usage.Prompt())/int64(estimate))
 		x.prompt += (ratio - x.prompt) / n

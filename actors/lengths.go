@@ -3,6 +3,7 @@ package actors
 import (
 	"math/bits"
 	"sync"
+	"time"
 
 	"gateway"
 	"gateway/route"
@@ -15,7 +16,9 @@ import (
 // as long as a stall must last to be told from ordinary silence.
 const plainMost = 256
 
-// plainly decides stream_upstream for one candidate.
+// plainly decides stream_upstream for one candidate. A provider of the client's own format
+// is asked as the client asked, and its body is the client's, however long: put together
+// from events it would be another one.
 func (s *System) plainly(req *gateway.Request, c *route.Candidate) bool {
 	switch c.Model.Upstream {
 	case gateway.StreamAlways:
@@ -23,7 +26,7 @@ func (s *System) plainly(req *gateway.Request, c *route.Candidate) bool {
 	case gateway.StreamNever:
 		return true
 	}
-	if req.Stream || req.Embed != nil || req.DeepEffort {
+	if req.Stream || req.Embed != nil {
 		return false
 	}
 	// Whoever sets a limit or a race by the first content wants to see one.
@@ -34,10 +37,46 @@ func (s *System) plainly(req *gateway.Request, c *route.Candidate) bool {
 	if p := s.byName[c.Model.Provider]; p != nil && p.After > 0 {
 		return false
 	}
+	if c.Model.Protocol.Passes(req) {
+		return true
+	}
+	return !req.DeepEffort && s.short(req, c.Model)
+}
+
+// short says whether an answer is expected to have no more than plainMost tokens.
+func (s *System) short(req *gateway.Request, m *gateway.Model) bool {
 	if n := req.MaxTokens; n > 0 {
 		return n <= plainMost
 	}
-	return s.lengths.mostly(c.Model) <= plainMost
+	return s.lengths.mostly(m) <= plainMost
+}
+
+// How long a plain call may take. Anthropic's own clients reckon with 128,000 tokens an
+// hour, and want a stream for what that makes longer than ten minutes; before the first of
+// them a model may think for a minute, as route grants it to any plain call.
+const (
+	longestAnswer = 10 * time.Minute
+	perToken      = time.Hour / 128_000
+	firstOfAll    = time.Minute
+)
+
+// long is how long a plain call may take, and what answers of its model take as a rule; 0
+// where the answer is a short one. A pair that passes everything is asked plainly whatever
+// its answers were like, so there only the client's own limit says that they are short.
+func (s *System) long(req *gateway.Request, m *gateway.Model) (most, usual time.Duration) {
+	tokens := req.MaxTokens
+	if req.Embed != nil || s.short(req, m) && (tokens > 0 || !m.Protocol.Passes(req)) {
+		return 0, 0
+	}
+	if tokens == 0 {
+		tokens = m.MaxOutput
+	}
+	most = longestAnswer
+	if tokens > 0 && tokens < int((longestAnswer-firstOfAll)/perToken) {
+		most = firstOfAll + time.Duration(tokens)*perToken
+	}
+	_, _, usual = s.habits.typical(m)
+	return most, min(usual, most)
 }
 
 // lengths remembers how long the answers of each model are for clients that do not
@@ -106,11 +145,12 @@ func (l *lengths) mostly(m *gateway.Model) int {
 }
 
 // untilWhole gives a request whose answer may come as one body all its time for the
-// first content, which is then the last as well.
-func untilWhole(r *route.Rules, cands []route.Candidate) {
+// first content, which is then the last as well. A candidate that is asked for a stream has
+// no more time for its first content than otherwise.
+func untilWhole(r *route.Rules, cands []route.Candidate, now time.Time) {
 	for i := range cands {
-		if cands[i].Plain && r.ContentBy.Before(r.Deadline) {
-			r.ContentBy = r.Deadline
+		if cands[i].Plain && r.ContentIn == 0 {
+			r.ContentBy, r.ContentIn = r.Deadline, r.ContentBy.Sub(now)
 		}
 	}
 }

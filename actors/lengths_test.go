@@ -17,7 +17,8 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*gateway.Request)
 		choice  gateway.StreamChoice
-		learned int // tokens of the answers before
+		learned int  // tokens of the answers before
+		passes  bool // client and provider speak the same format
 		plain   bool
 	}{
 		"short by its limit":            {change: func(r *gateway.Request) { r.MaxTokens = 256 }, plain: true},
@@ -31,6 +32,11 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 		"raced after a while by choice": {learned: 20, change: func(r *gateway.Request) { r.Options.HedgeAfter = time.Second }},
 		"a streaming client":            {learned: 20, change: func(r *gateway.Request) { r.Stream = true }},
 		"always streamed":               {learned: 20, choice: gateway.StreamAlways},
+		"long, of its own format":       {passes: true, change: func(r *gateway.Request) { r.MaxTokens = 32_000; r.DeepEffort = true }, plain: true},
+		"unknown, of its own format":    {passes: true, plain: true},
+		"that, streaming":               {passes: true, change: func(r *gateway.Request) { r.Stream = true }},
+		"that, raced by choice":         {passes: true, change: func(r *gateway.Request) { r.Options.Hedge = "force" }},
+		"that, always streamed":         {passes: true, choice: gateway.StreamAlways},
 		"never streamed":                {choice: gateway.StreamNever, change: func(r *gateway.Request) { r.MaxTokens = 9000 }, plain: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +48,10 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 					plain.Store(call.Plain)
 					return whole.Replay(), nil
 				}}
-				s, _ := setup(t, func(cfg *Config) { cfg.Providers[0].Default.Upstream = c.choice }, up)
+				s, _ := setup(t, func(cfg *Config) {
+					cfg.Providers[0].Default.Upstream = c.choice
+					cfg.Providers[0].Default.Protocol = gateway.Protocol{Wire: "its own", Verbatim: c.passes}
+				}, up)
 				send := func(r *gateway.Request) {
 					answer, err := s.Route(t.Context(), r)
 					if err != nil {
@@ -56,6 +65,7 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 					}
 				}
 				req := ask("r", false)
+				req.Wire = "its own"
 				if c.change != nil {
 					c.change(req)
 				}
@@ -91,4 +101,81 @@ func TestCutPlainAnswerIsBookedAsWhole(t *testing.T) {
 			t.Errorf("rows = %+v; want one with 120 tokens, estimated", rows)
 		}
 	})
+}
+
+// A whole answer that may be long has the time that so many tokens may take, and one that
+// is short the minute of any plain call.
+func TestTimeOfLongAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := setup(t, nil, &fake{open: says("hi", 0)})
+		defer stopped(t, s)
+		passes := gateway.Protocol{Wire: "w", Verbatim: true}
+		for name, c := range map[string]struct {
+			asked, most int
+			speaks      gateway.Protocol
+			long        time.Duration
+		}{
+			"short":                    {asked: 256, speaks: passes},
+			"a few words more":         {asked: 1000, speaks: passes, long: time.Minute + 28125*time.Millisecond},
+			"as long as may be":        {asked: 100_000, speaks: passes, long: 10 * time.Minute},
+			"up to the model":          {most: 8000, speaks: passes, long: time.Minute + 225*time.Second},
+			"up to anybody":            {speaks: passes, long: 10 * time.Minute},
+			"of another format, known": {asked: 1000, long: time.Minute + 28125*time.Millisecond},
+		} {
+			req := ask("r", false)
+			req.Wire, req.MaxTokens = "w", c.asked
+			long, usual := s.long(req, &gateway.Model{Provider: "p", Name: name, MaxOutput: c.most, Protocol: c.speaks})
+			if long != c.long || usual > long || long > 0 && usual == 0 {
+				t.Errorf("%s: %v, as a rule %v; want %v", name, long, usual, c.long)
+			}
+		}
+	})
+}
+
+// A provider that takes the request and says nothing costs a client of its format the time of
+// such an answer at most, and as a rule that of a race; the next one is asked as a stream
+// if it is of another format. Nobody waits for ten minutes.
+func TestABlackHoleOfItsOwnFormat(t *testing.T) {
+	for name, c := range map[string]struct {
+		hedge  string
+		second bool
+		after  time.Duration
+	}{
+		"with a race":        {"auto", true, 20 * time.Second},
+		"without":            {"off", true, time.Minute + 112500*time.Millisecond},
+		"with nobody beside": {"auto", false, 2 * (time.Minute + 112500*time.Millisecond)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var plain atomic.Bool
+				hole := &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
+					<-ctx.Done()
+					return nil, gateway.Errorf(gateway.Canceled, "cut")
+				}}
+				other := &fake{open: func(ctx context.Context, call *gateway.Call) (gateway.Stream, error) {
+					plain.Store(call.Plain)
+					return says("hi", 0)(ctx, call)
+				}}
+				ups := []*fake{hole, other}
+				if !c.second {
+					ups = ups[:1]
+				}
+				s, _ := setup(t, func(cfg *Config) {
+					cfg.Hedge = c.hedge
+					cfg.Providers[0].Default.Protocol = gateway.Protocol{Wire: "w", Verbatim: true}
+				}, ups...)
+				defer stopped(t, s)
+				req, begun := ask("r", false), time.Now()
+				req.Wire, req.MaxTokens = "w", 4000
+				_, err := s.Route(t.Context(), req)
+				took := time.Since(begun)
+				if (err == nil) != c.second || err != nil && gateway.KindOf(err) != gateway.Timeout {
+					t.Errorf("%v", err)
+				}
+				if took < c.after || took > c.after+time.Second || plain.Load() {
+					t.Errorf("after %v, want %v; the other was asked plainly: %v", took, c.after, plain.Load())
+				}
+			})
+		})
+	}
 }

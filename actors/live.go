@@ -49,6 +49,7 @@ type tally struct {
 	calls   []string // ids of tool calls
 	signed  bool     // came with state that only its maker can read
 	mused   bool     // came with reasoning, which some models must be given back
+	plain   bool     // it was asked for as one body
 	billed  bool     // usage came after the reason of the end: it is that of the whole answer
 }
 

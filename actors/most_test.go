@@ -18,8 +18,8 @@ func TestMostTokens(t *testing.T) {
 		"more than it gives":  {gateway.Protocol{}, "a", 32_000, 8192},
 		"less":                {gateway.Protocol{}, "b", 100, 100},
 		"nothing":             {gateway.Protocol{}, "b", 0, 0},
-		"relayed":             {gateway.Protocol{Wire: "a", KeepsLimit: true}, "a", 32_000, 32_000},
-		"to another format":   {gateway.Protocol{Wire: "a", KeepsLimit: true}, "b", 32_000, 8192},
+		"relayed":             {gateway.Protocol{Wire: "a", Verbatim: true}, "a", 32_000, 32_000},
+		"to another format":   {gateway.Protocol{Wire: "a", Verbatim: true}, "b", 32_000, 8192},
 		"relayed and bounded": {gateway.Protocol{Wire: "a"}, "a", 32_000, 8192},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,9 @@ func (a *attempt) setOut() error {
 
 func (a *attempt) outset() gateway.Outset {
 	o := gateway.Outset{Hold: a.hold, Bills: a.model.Bills}
+	if a.billsUnseen() { // nobody will know how much of it there was
+		o.Bills = gateway.BillsInFull
+	}
 	var expected int
 	expected, o.First, o.Takes = a.sys.habits.typical(a.model)
 	req := a.job.req

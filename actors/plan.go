@@ -41,7 +41,7 @@ func (s *System) plan(req *gateway.Request, from maker, now time.Time) ([]route.
 	if inLoop { // only a failure moves it: a race or a move would lose the state for nothing
 		rules.Hedgeable, rules.Demote = false, false
 	}
-	untilWhole(&rules, cands)
+	untilWhole(&rules, cands, now)
 	if pinned || req.Embed != nil {
 		rules.Hedgeable = rules.Hedgeable && !pinned && req.Embed == nil
 	}
@@ -85,7 +85,9 @@ func (s *System) candidates(req *gateway.Request, models []*gateway.Model, promp
 		if p := s.byName[m.Provider]; p != nil {
 			c.Limit, c.OnBreak = p.TTFT, p.OnBreak
 		}
-		c.Plain = s.plainly(req, &c)
+		if c.Plain = s.plainly(req, &c); c.Plain {
+			c.Long, c.Usual = s.long(req, m)
+		}
 		cands = append(cands, c)
 	}
 	return cands, lacks

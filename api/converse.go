@@ -36,7 +36,7 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 			return
 		}
 		s.noteWhole(c, answer, &answer.Completion.Usage)
-		c.Data(http.StatusOK, "application/json", d.whole(nil, req, answer))
+		c.Data(http.StatusOK, "application/json", d.answer(req, answer))
 	}
 }
 

@@ -31,7 +31,7 @@ type dialect struct {
 	// scan finds out what routing must know of a body without building it, refuses
 	// what is wrong everywhere, and sets the request's Wire, Raw and Decode.
 	scan func(r *http.Request, raw []byte, req *gateway.Request) *gateway.Error
-	// whole appends the answer to a client that does not stream.
+	// whole appends the answer to a client that does not stream, if no body was given as it is.
 	whole func(b []byte, req *gateway.Request, a *gateway.Answer) []byte
 	// events makes the writer of a stream; a is nil when there is only a failure to write.
 	events func(req *gateway.Request, a *gateway.Answer) eventWriter
@@ -45,6 +45,15 @@ type dialect struct {
 	silence string
 	// media is the type of a stream; "": text/event-stream.
 	media string
+}
+
+// answer is what a client that does not stream gets. What a provider of its own format gave
+// as one body is that body, whose bytes are the client's.
+func (d *dialect) answer(req *gateway.Request, a *gateway.Answer) []byte {
+	if body := a.Completion.Body; body != nil {
+		return withReceipt(body, req, a)
+	}
+	return d.whole(nil, req, a)
 }
 
 // eventWriter writes the events of one answer in one format. One goroutine uses it.

@@ -13,9 +13,6 @@ import (
 // geminiWhole is the answer to a client that does not stream. One that a provider of
 // the format gave in events is put together from those, so that nothing in it is lost.
 func geminiWhole(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
-	if body := a.Completion.Body; body != nil {
-		return withReceipt(append(b, bytes.TrimSpace(body)...), req, a)
-	}
 	if events := a.Completion.Relayed; len(events) > 0 {
 		return withReceipt(joinGemini(b, events), req, a)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -12,9 +13,6 @@ import (
 // is put together from those, so that nothing in it is lost.
 func messageJSON(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	c := a.Completion
-	if c.Body != nil {
-		return withReceipt(append(b, c.Body...), req, a)
-	}
 	if len(c.Relayed) > 0 {
 		if whole, ok := foldMessage(b, c.Relayed); ok {
 			return withReceipt(whole, req, a)
@@ -94,9 +92,11 @@ func messageInput(arguments string) string {
 	return string(appendString([]byte(`{"_raw":`), arguments)) + "}"
 }
 
+// withReceipt puts the receipt at the end of an answer that is one object, if it was asked for.
 func withReceipt(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	if !req.Options.Receipt || a.Receipt == nil {
 		return b
 	}
+	b = bytes.TrimRight(b, " \t\r\n")
 	return append(appendReceipt(b[:len(b)-1], a.Receipt()), '}')
 }

@@ -25,12 +25,9 @@ func (w *responsesEvents) silent(c *gateway.Chunk) bool {
 	return (c.Raw == nil || c.Whole) && w.responsesWriter.silent(c)
 }
 
-// relayedResponse is the response that a provider of this format gave as one body or
-// ended its events with; nil if it did neither.
+// relayedResponse is the response that a provider of this format ended its events with; nil
+// if it did not.
 func relayedResponse(c *gateway.Completion) []byte {
-	if c.Body != nil {
-		return bytes.TrimSpace(c.Body)
-	}
 	for i := len(c.Relayed) - 1; i >= 0; i-- {
 		if c.Relayed[i].Finish != "" {
 			return []byte(gjson.GetBytes(c.Relayed[i].Raw, "response").Raw)

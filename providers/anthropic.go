@@ -19,7 +19,7 @@ const (
 func init() {
 	register(kind{
 		name: anthropicKind, adapter: newAnthropic,
-		protocol: gateway.Protocol{Wire: messagesWire, KeepsLimit: true, Hides: true, Prepaid: true, ImageTokens: imageMost},
+		protocol: gateway.Protocol{Wire: messagesWire, Verbatim: true, Hides: true, Prepaid: true, ImageTokens: imageMost},
 		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
 			ImageURL: true, Files: true},
 		bills: gateway.BillsSeen, boundsBodies: true,

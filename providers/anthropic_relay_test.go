@@ -69,7 +69,7 @@ func TestWholeMessagesAreRelayed(t *testing.T) {
 	call := relayCall(`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
 	call.Plain = true
 	got, err := m.open(t, call)
-	if err != nil || string(got.Body) != strings.TrimSpace(body) || len(got.Choices[0].ToolCalls) == 0 {
+	if err != nil || string(got.Body) != body || len(got.Choices[0].ToolCalls) == 0 {
 		t.Errorf("%s, %v", got.Body, err)
 	}
 }

@@ -175,7 +175,7 @@ func (s *messagesStream) body(body []byte) *gateway.Error {
 	if !gjson.ValidBytes(body) {
 		return garbled(s.call, nil)
 	}
-	top := gjson.ParseBytes(body)
+	top := gjson.Parse(inPlace(body))
 	if top.Get("type").Str == "error" || top.Get("error").IsObject() {
 		return classify(s.a.Kind, s.a.Name, s.call.Model.Name, 200, nil, body)
 	}
@@ -195,9 +195,6 @@ func (s *messagesStream) body(body []byte) *gateway.Error {
 	var last gateway.Chunk
 	s.finish(&last, top.Get("stop_reason"))
 	last.Usage = s.usage.latest()
-	if s.relayed {
-		last.Raw, last.Whole = body, true
-	}
 	s.enqueue(last)
 	if !s.reasoned {
 		return garbled(s.call, nil)

@@ -129,12 +129,13 @@ func (s *eventStream) readWhole(resp *http.Response) *gateway.Error {
 	stop := context.AfterFunc(s.ctx, func() { resp.Body.Close() })
 	defer stop()
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
 	if err != nil {
 		return s.brokenRead(s.ctx, s.call, err)
 	}
 	s.raw = io.NopCloser(bytes.NewReader(nil))
-	if body = bytes.TrimSpace(body); bytes.HasPrefix(body, []byte("event:")) || bytes.HasPrefix(body, []byte("data:")) {
+	body := bytes.TrimSpace(raw)
+	if bytes.HasPrefix(body, []byte("event:")) || bytes.HasPrefix(body, []byte("data:")) {
 		s.events = newSSEReader(bytes.NewReader(append(body, "\n\n"...))) // events under a wrong content type
 		return nil
 	}
@@ -142,6 +143,9 @@ func (s *eventStream) readWhole(resp *http.Response) *gateway.Error {
 	if failure := s.format.body(body); failure != nil {
 		failure.Rate = rateOf(resp.Header)
 		return s.failed(failure)
+	}
+	if last := len(s.queue) - 1; s.relayed && last >= 0 { // as it came, the space around it too
+		s.queue[last].Raw, s.queue[last].Whole = raw, true
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ const (
 func init() {
 	register(kind{
 		name: geminiKind, adapter: newGemini,
-		protocol: gateway.Protocol{Wire: geminiWire, Hides: true, ImageTokens: imageMost},
+		protocol: gateway.Protocol{Wire: geminiWire, Verbatim: true, Hides: true, ImageTokens: imageMost},
 		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
 			Files: true, Audio: true},
 	})
@@ -193,8 +193,9 @@ func (s *geminiStream) whole() (gateway.Stream, error) {
 	if !gjson.ValidBytes(raw) {
 		return nil, garbled(s.call, nil)
 	}
-	objects := []gjson.Result{gjson.ParseBytes(raw)}
-	if objects[0].IsArray() {
+	objects := []gjson.Result{gjson.Parse(inPlace(raw))}
+	list := objects[0].IsArray()
+	if list {
 		objects = objects[0].Array()
 	}
 	for _, o := range objects {
@@ -203,7 +204,7 @@ func (s *geminiStream) whole() (gateway.Stream, error) {
 			return nil, failure
 		}
 	}
-	if s.relayed && len(objects) == 1 && len(s.queue) > 0 {
+	if s.relayed && !list && len(s.queue) > 0 {
 		s.queue[len(s.queue)-1].Raw, s.queue[len(s.queue)-1].Whole = raw, true
 	}
 	s.events = newSSEReader(bytes.NewReader(nil))

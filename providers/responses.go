@@ -20,7 +20,7 @@ const (
 func init() {
 	register(kind{
 		name: responsesKind, adapter: newResponses,
-		protocol: gateway.Protocol{Wire: responsesWire, Maker: openAIMaker, Hides: true, ImageTokens: imageMost},
+		protocol: gateway.Protocol{Wire: responsesWire, Verbatim: true, Maker: openAIMaker, Hides: true, ImageTokens: imageMost},
 		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
 			ImageURL: true, Files: true},
 	})

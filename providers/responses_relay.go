@@ -32,7 +32,7 @@ func (a *responses) relay(call *gateway.Call, unreasoning bool) (*responsesAsk, 
 		return nil, err
 	}
 	if call.MaxTokens > 0 && !gjson.GetBytes(body, limit).Exists() { // optional here, but the hold is bound to it
-		body = appendField(body, limit, strconv.Itoa(call.MaxTokens))
+		body = appendField(bytes.TrimRight(body, whitespace), limit, strconv.Itoa(call.MaxTokens))
 	}
 	ask.body = body
 	return ask, nil

@@ -172,7 +172,7 @@ func (s *responsesStream) body(body []byte) *gateway.Error {
 	if !gjson.ValidBytes(body) {
 		return garbled(s.call, nil)
 	}
-	top := gjson.ParseBytes(body)
+	top := gjson.Parse(inPlace(body))
 	status := top.Get("status").Str
 	switch {
 	case top.Get("error").IsObject():
@@ -184,9 +184,6 @@ func (s *responsesStream) body(body []byte) *gateway.Error {
 	var chunk gateway.Chunk
 	if failure := s.finish(&chunk, top, status); failure != nil {
 		return failure
-	}
-	if s.relayed {
-		chunk.Raw, chunk.Whole = body, true
 	}
 	s.queue = append(s.queue, chunk)
 	return nil

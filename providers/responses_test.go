@@ -90,9 +90,10 @@ func TestResponsesBodiesAreRelayed(t *testing.T) {
 		if _, err := responsesOpen(t, a, responsesRelay(raw)); err != nil {
 			t.Fatal(err)
 		}
-		want := strings.TrimSpace(strings.Replace(raw, `"gateway-auto"`, `"gpt-5-codex"`, 1))
+		want := strings.Replace(raw, `"gateway-auto"`, `"gpt-5-codex"`, 1)
 		if !strings.Contains(want, `"stream"`) {
-			want = strings.TrimSuffix(want, "}") + `,"stream":true}`
+			end := strings.LastIndexByte(want, '}')
+			want = want[:end] + `,"stream":true` + want[end:]
 		}
 		if (*bodies)[0] != want {
 			t.Errorf("%s changed: %s", name, (*bodies)[0])

@@ -9,9 +9,10 @@ import (
 	"gateway"
 )
 
-// splicedBody is raw, the client's own body, byte for byte but for the model, whether to
-// stream, a limit (the field of that name) above what the hold was computed with, and
-// the fields that are set. Caches and signatures depend on the rest.
+// splicedBody is raw, the client's own body, byte for byte but for a model that has another
+// name here, whether to stream where that is not as the client asked, a limit (the field of
+// that name) above what the hold was computed with, and the fields that are set. Caches
+// and signatures depend on the rest.
 func splicedBody(call *gateway.Call, raw []byte, limit string, set ...gateway.Field) ([]byte, error) {
 	fresh := map[string]string{"model": quoted(call.Model.Name), "stream": "true"}
 	if call.Plain {
@@ -37,6 +38,10 @@ func splicedBody(call *gateway.Call, raw []byte, limit string, set ...gateway.Fi
 			return nil, gateway.Errorf(gateway.Invalid, "the body is not valid JSON")
 		}
 		to, replaced := fresh[name]
+		if replaced && saysTheSame(value, to) {
+			delete(fresh, name)
+			replaced = false
+		}
 		if name == limit {
 			to, replaced = lowered(string(value), call.MaxTokens)
 		}
@@ -61,7 +66,18 @@ func splicedBody(call *gateway.Call, raw []byte, limit string, set ...gateway.Fi
 			out = append(out, quoted(f.Name)+":"+value...)
 		}
 	}
-	return append(out, '}'), nil
+	return append(append(out, '}'), raw[end:]...), nil // with the space after it
+}
+
+// saysTheSame says whether a value is another, however it is written. No stream is what null
+// asks for too.
+func saysTheSame(value []byte, other string) bool {
+	if string(value) == other || other == "false" && string(value) == "null" {
+		return true
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	wanted, failed := jsontext.AppendUnquote(nil, other)
+	return err == nil && failed == nil && bytes.Equal(text, wanted)
 }
 
 // lowered is the limit instead of a greater number of tokens, or of null, which is none.

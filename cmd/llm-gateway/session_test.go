@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -211,6 +212,10 @@ func TestSessionsOfFiftyTurns(t *testing.T) {
 						t.Fatalf("turn %d: %d calls, text %q", i, len(got.calls), got.text)
 					}
 					bills := upstream.Bill()
+					for wait := 0; len(bills) <= i && wait < 100; wait++ { // a whole answer may be read before it is billed
+						time.Sleep(time.Millisecond)
+						bills = upstream.Bill()
+					}
 					if n := upstream.Counts().Requests; n != i+1 || len(bills) != n {
 						t.Fatalf("turn %d: the provider was asked %d times", i, n)
 					}
