@@ -111,8 +111,9 @@ func breaksOff(fault fakeupstream.Fault, after int) fakeupstream.Step {
 // it is, the results show; one that came back changed is an error of the server.
 func plays(all map[string]scene) func(fakeupstream.Seen) fakeupstream.Step {
 	return func(seen fakeupstream.Seen) fakeupstream.Step {
-		done := len(seen.Done)
-		for i, turn := range all[seen.ID].turns {
+		_, name, _ := strings.Cut(seen.ID, ".") // before it is the client
+		done, turns := len(seen.Done), all[name].turns
+		for i, turn := range turns {
 			if done == 0 {
 				for j, call := range seen.Done {
 					if want := resultOf(j, call.Call); !strings.Contains(unwrapped(call.Result), want.text) {
@@ -124,7 +125,7 @@ func plays(all map[string]scene) func(fakeupstream.Seen) fakeupstream.Step {
 			if turn.Say == nil {
 				break
 			}
-			if done -= len(turn.Say.Calls); done < 0 || i == len(all[seen.ID].turns)-1 {
+			if done -= len(turn.Say.Calls); done < 0 || i == len(turns)-1 {
 				break
 			}
 		}

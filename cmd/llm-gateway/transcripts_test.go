@@ -32,8 +32,16 @@ var transcriptProviders = []struct {
 
 var transcriptClients = []client{chatClient, messagesClient, responsesClient, generateClient}
 
-// stage is a gateway in front of simulated providers that play the scenes.
-func stage(t *testing.T, all map[string]scene) (base string, http *http.Client, servers []*fakeupstream.Server) {
+// stage is a gateway in front of simulated providers that play scenes.
+type stage struct {
+	base    string
+	web     *http.Client
+	servers []*fakeupstream.Server // as in transcriptProviders
+	taps    []*tap
+}
+
+func setStage(t *testing.T, all map[string]scene) *stage {
+	st := &stage{}
 	var entries []entry
 	for _, p := range transcriptProviders {
 		server, err := fakeupstream.Start(fakeupstream.Config{Kind: p.kind, Script: plays(all)})
@@ -41,14 +49,35 @@ func stage(t *testing.T, all map[string]scene) (base string, http *http.Client, 
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { server.Close() })
-		servers = append(servers, server)
-		extras := map[string]any{"kind": p.wire, "base_url": server.Base(), "default_model": p.model, "breaker": "off"}
+		tap, url := tapped(t, server)
+		st.servers, st.taps = append(st.servers, server), append(st.taps, tap)
+		extras := map[string]any{"kind": p.wire, "base_url": url, "default_model": p.model, "breaker": "off"}
 		if p.quirks != nil {
 			extras["quirks"] = p.quirks
 		}
 		entries = append(entries, entry{name: p.kind.String(), price: 1, extras: extras})
 	}
-	return serveGateway(t, configFile(t, entries...), nil), newClient(t), servers
+	st.base, st.web = serveGateway(t, configFile(t, entries...), nil), newClient(t)
+	return st
+}
+
+// each plays for every client and kind of provider, by the number of the kind.
+func (st *stage) each(t *testing.T, play func(t *testing.T, c client, kind int)) {
+	t.Run("all", func(t *testing.T) {
+		for _, c := range transcriptClients {
+			for kind, p := range transcriptProviders {
+				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
+					t.Parallel()
+					play(t, c, kind)
+				})
+			}
+		}
+	})
+}
+
+func (st *stage) transcript(t *testing.T, c client, kind int, s scene) *transcript {
+	p := transcriptProviders[kind]
+	return &transcript{t: t, client: c, base: st.base, web: st.web, tap: st.taps[kind], model: p.kind.String() + "/" + p.model, scene: s}
 }
 
 // resultOf is what a client answers the n-th call of a conversation with. What the call is
@@ -80,26 +109,27 @@ func TestTranscripts(t *testing.T) {
 	for _, s := range scenes {
 		byName[s.name] = s
 	}
-	base, web, _ := stage(t, byName)
+	st := setStage(t, byName)
+	for _, tap := range st.taps {
+		tap.keep()
+	}
 	var transcripts, loops, streams, cuts atomic.Int64
-	t.Run("all", func(t *testing.T) {
-		for _, c := range transcriptClients {
-			for _, p := range transcriptProviders {
-				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
-					t.Parallel()
-					for _, s := range scenes {
-						tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: s}
-						tr.play()
-						transcripts.Add(1)
-						if tr.looped && c.name != generateClient.name {
-							loops.Add(1)
-						}
-						streams.Add(int64(tr.streams))
-						cuts.Add(int64(tr.cuts))
-					}
-				})
+	st.each(t, func(t *testing.T, c client, kind int) {
+		var kept []*transcript
+		for _, s := range scenes {
+			tr := st.transcript(t, c, kind, s)
+			tr.play()
+			transcripts.Add(1)
+			if tr.looped {
+				kept = append(kept, tr)
+				if c.name != generateClient.name {
+					loops.Add(1)
+				}
 			}
+			streams.Add(int64(tr.streams))
+			cuts.Add(int64(tr.cuts))
 		}
+		recording{c.name, transcriptProviders[kind].kind.String()}.compare(t, kept)
 	})
 	t.Logf("%d transcripts, %d of Chat, Messages and Responses with a tool loop; %d streams, cut at %d events",
 		transcripts.Load(), loops.Load(), streams.Load(), cuts.Load())
@@ -113,53 +143,16 @@ func TestTranscripts(t *testing.T) {
 // refuse the round), and it is asked once for each round.
 func TestFiftyRounds(t *testing.T) {
 	long := fiftyRounds()
-	base, web, servers := stage(t, map[string]scene{long.name: long})
-	t.Run("all", func(t *testing.T) {
-		for _, c := range transcriptClients {
-			for _, p := range transcriptProviders {
-				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
-					t.Parallel()
-					tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: long, uncut: true}
-					tr.play()
-				})
-			}
-		}
+	st := setStage(t, map[string]scene{long.name: long})
+	st.each(t, func(t *testing.T, c client, kind int) {
+		tr := st.transcript(t, c, kind, long)
+		tr.uncut = true
+		tr.play()
 	})
-	for i, server := range servers {
+	for i, server := range st.servers {
 		if got, want := server.Counts().Requests, len(transcriptClients)*len(long.turns); got != want {
 			t.Errorf("%s was asked %d times for %d rounds", transcriptProviders[i].kind, got, want)
 		}
-	}
-}
-
-// Wherever a provider's stream breaks off, the client's ends in an error.
-func TestTranscriptsCutUpstream(t *testing.T) {
-	const places = 24 // pieces of the answer, and some more
-	byName := map[string]scene{}
-	for i := 1; i <= places; i++ {
-		name := fmt.Sprintf("cut-%d", i)
-		byName[name] = scene{name: name, breaks: true, turns: []fakeupstream.Step{breaksOff(fakeupstream.Truncated, i)}}
-	}
-	base, web, _ := stage(t, byName)
-	var asked, streams atomic.Int64
-	t.Run("all", func(t *testing.T) {
-		for _, c := range transcriptClients {
-			for _, p := range transcriptProviders {
-				t.Run(c.name+"/"+p.kind.String(), func(t *testing.T) {
-					t.Parallel()
-					for _, s := range byName {
-						tr := &transcript{t: t, client: c, base: base, web: web, model: p.kind.String() + "/" + p.model, scene: s}
-						tr.play()
-						asked.Add(1)
-						streams.Add(int64(tr.streams))
-					}
-				})
-			}
-		}
-	})
-	t.Logf("%d answers cut, %d of them after their stream had begun", asked.Load(), streams.Load())
-	if streams.Load() < asked.Load()*3/4 {
-		t.Error("too few were cut in the middle")
 	}
 }
 
@@ -169,13 +162,22 @@ type transcript struct {
 	client  client
 	base    string
 	web     *http.Client
+	tap     *tap
 	model   string
 	scene   scene
 	history []json.RawMessage
-	uncut   bool // its streams are like those that other transcripts cut
+	uncut   bool                           // its streams are like those that other transcripts cut
+	after   func(stream string, got heard) // each answer, if not nil
 
 	streams, cuts int
 	looped        bool // results went back, and brought an answer
+	turns         []turnTaken
+}
+
+// turnTaken is what went over the wires in one turn.
+type turnTaken struct {
+	client   exchange
+	provider []*exchange
 }
 
 func (tr *transcript) errorf(format string, args ...any) {
@@ -183,8 +185,11 @@ func (tr *transcript) errorf(format string, args ...any) {
 	tr.t.Errorf("%s: %s", tr.scene.name, fmt.Sprintf(format, args...))
 }
 
+// id is what the conversation is known by: it stands in its first turn.
+func (tr *transcript) id() string { return tr.client.name + "." + tr.scene.name }
+
 func (tr *transcript) play() {
-	tr.history = []json.RawMessage{tr.client.user("[[id:" + tr.scene.name + "]] Go on.")}
+	tr.history = []json.RawMessage{tr.client.user("[[id:" + tr.id() + "]] Go on.")}
 	made := 0
 	for i, want := range tr.scene.turns {
 		if tr.scene.breaks && i == len(tr.scene.turns)-1 {
@@ -222,6 +227,9 @@ func (tr *transcript) turn(want *fakeupstream.Say) (got heard, ok bool) {
 	if !tr.uncut {
 		tr.cut(body)
 	}
+	if tr.after != nil {
+		defer tr.after(body, got)
+	}
 	if got.text != want.Text || len(got.calls) != len(want.Calls) {
 		tr.errorf("%q and %d calls, want %q and %d:\n%s", got.text, len(got.calls), want.Text, len(want.Calls), body)
 		return got, false
@@ -251,10 +259,7 @@ func (tr *transcript) turn(want *fakeupstream.Say) (got heard, ok bool) {
 
 // cut wants no beginning of a whole stream to be taken for whole.
 func (tr *transcript) cut(body string) {
-	events := strings.SplitAfter(body, "\n\n")
-	for len(events) > 0 && strings.TrimSpace(events[len(events)-1]) == "" {
-		events = events[:len(events)-1]
-	}
+	events := splitEvents(body, "")
 	for i := range events {
 		tr.cuts++
 		got, err := tr.client.read(strings.Join(events[:i], ""))
@@ -282,9 +287,11 @@ func (tr *transcript) breaks() {
 }
 
 func (tr *transcript) ask() (status int, body string) {
-	req, err := http.NewRequestWithContext(tr.t.Context(), http.MethodPost, tr.base+tr.client.path(tr.model), bytes.NewReader(tr.client.request(tr.model, tr.history)))
+	asked := tr.client.request(tr.model, tr.history)
+	req, err := http.NewRequestWithContext(tr.t.Context(), http.MethodPost, tr.base+tr.client.path(tr.model), bytes.NewReader(asked))
 	if err != nil {
-		tr.t.Fatal(err)
+		tr.errorf("%v", err)
+		return 0, ""
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Anthropic-Version", "2023-06-01")
@@ -298,5 +305,12 @@ func (tr *transcript) ask() (status int, body string) {
 	if err != nil {
 		tr.errorf("reading: %v", err)
 	}
+	tr.turns = append(tr.turns, turnTaken{
+		client: exchange{
+			request: httpMessage{"POST " + tr.client.path(tr.model), req.Header, asked},
+			answer:  httpMessage{resp.Status, resp.Header, all},
+		},
+		provider: tr.tap.take(tr.t, tr.id()),
+	})
 	return resp.StatusCode, string(all)
 }
