@@ -56,6 +56,7 @@ func newClient() *http.Client {
 		MaxIdleConnsPerHost: 20_000, // a closed loop of any size keeps its connections
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true,
+		ForceAttemptHTTP2:   true, // over TLS, where it is offered
 	}}
 }
 

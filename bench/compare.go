@@ -59,6 +59,7 @@ func newCompare() *cobra.Command {
 	f.BoolVar(&c.latency, "latency", true, "also measure the latency that is added, at 70 % of what the gateway reaches")
 	f.StringSliceVar(&c.also, "also", nil, "another gateway of the same upstream, as name=URL or name=URL@pid")
 	f.StringSliceVar(&c.against, "against", nil, "another build of the gateway, as name=binary, that runs as this one does")
+	f.BoolVar(&c.rig.tls, "tls", false, "call the provider over TLS, which offers HTTP/2")
 	f.DurationVar(&c.rig.ttft, "ttft", 5*time.Millisecond, "the provider's time to first token")
 	f.StringVar(&c.rig.binary, "gateway", "", "gateway binary; empty: build it")
 	f.StringVar(&c.rig.sync, "ledger-sync", "normal", "what the gateway's ledger waits for: full or normal")
@@ -82,7 +83,7 @@ func (c *comparison) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\n%d turns of %s each\n\n", machine(), c.rounds, c.length)
+	fmt.Fprintf(out, "%s\n%d turns of %s each%s\n\n", machine(), c.rounds, c.length, c.rig.protocol())
 	for i := range list {
 		done, err := c.measure(ctx, &list[i], sides)
 		if err != nil {

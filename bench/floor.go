@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -29,7 +30,7 @@ func runFloor(ctx context.Context, args []string, out io.Writer) error {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	client := &http.Client{Transport: &http.Transport{
-		MaxIdleConnsPerHost: 20_000, IdleConnTimeout: time.Minute, DisableCompression: true,
+		MaxIdleConnsPerHost: 20_000, IdleConnTimeout: time.Minute, DisableCompression: true, ForceAttemptHTTP2: true,
 	}}
 	url := *upstream + "/v1/chat/completions"
 	engine.POST("/v1/chat/completions", func(c *gin.Context) { forward(c, client, url) })
@@ -82,15 +83,33 @@ func narrow(ctx context.Context, c net.Conn) context.Context {
 
 // listen serves until ctx ends and says on out where.
 func listen(ctx context.Context, addr string, handler http.Handler, out io.Writer) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: narrow}
+	return serve(ctx, addr, server, "http", server.Serve, out)
+}
+
+// streamsPerConnection is how many HTTP/2 streams a provider allows on one connection: the
+// least that RFC 9113 recommends (section 6.5.2), and what most of them say.
+const streamsPerConnection = 100
+
+// listenTLS is listen over TLS, with HTTP/2 for who asks for it.
+func listenTLS(ctx context.Context, addr string, handler http.Handler, pair tls.Certificate, out io.Writer) error {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: streamsPerConnection},
+	}
+	return serve(ctx, addr, server, "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }, out)
+}
+
+func serve(ctx context.Context, addr string, server *http.Server, scheme string, on func(net.Listener) error, out io.Writer) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: narrow}
-	fmt.Fprintf(out, "listening on http://%s\n", l.Addr())
+	fmt.Fprintf(out, "listening on %s://%s\n", scheme, l.Addr())
 	stopped := context.AfterFunc(ctx, func() { server.Close() })
 	defer stopped()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := on(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -40,7 +40,8 @@ func newMemory() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return m.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
-	f.IntSliceVar(&m.streams, "streams", []int{2000, 9500}, "open streams; each takes two file descriptors of the gateway")
+	f.IntSliceVar(&m.streams, "streams", []int{2000, 9500}, "open streams; each takes two file descriptors of the gateway, and one with --tls")
+	f.BoolVar(&m.rig.tls, "tls", false, "call the provider over TLS, which offers HTTP/2")
 	f.DurationVar(&m.settle, "settle", 20*time.Second, "time between the last stream and the measurement; a gateway that waits tidies up some seconds later")
 	f.StringVar(&m.rig.binary, "gateway", "", "gateway binary; empty: build it")
 	f.StringVar(&m.rig.sync, "ledger-sync", "normal", "what the gateway's ledger waits for: full or normal")
@@ -61,6 +62,7 @@ func (m *memory) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	for _, n := range m.streams {
+		fmt.Fprintf(os.Stderr, "memory: %d streams\n", n)
 		if err := m.open(ctx, v, n); err != nil {
 			return err
 		}
@@ -93,13 +95,8 @@ func (m *memory) start(ctx context.Context, v *verdict) error {
 		if gateway, err = m.rig.gateway(ctx, upstream); err != nil {
 			return err
 		}
-		t, err := newTarget(gateway.base, benchKey, "auto", false, 100)
-		if err != nil {
+		if err := m.once(ctx, gateway); err != nil {
 			return err
-		}
-		s := t.do(ctx, time.Now())
-		if s.err != nil {
-			return s.err
 		}
 		best = min(best, time.Since(begun))
 	}
@@ -125,25 +122,37 @@ func (m *memory) open(ctx context.Context, v *verdict, n int) error {
 	if err != nil {
 		return err
 	}
+	least, err := m.perStream(ctx, floor, n)
+	if err != nil {
+		return fmt.Errorf("the floor: %w", err)
+	}
 	gateway, err := m.rig.gateway(ctx, upstream)
 	if err != nil {
 		return err
 	}
-	per := map[*process]int64{}
-	for _, p := range []*process{floor, gateway} {
-		if per[p], err = m.perStream(ctx, p, n); err != nil {
-			return err
-		}
+	ours, err := m.perStream(ctx, gateway, n)
+	if err != nil {
+		return fmt.Errorf("the gateway: %w", err)
 	}
-	v.add(per[gateway] <= mostStream, fmt.Sprintf("RSS per open stream of %d", n), "40 KiB", "%.1f KiB, the floor %.1f KiB",
-		float64(per[gateway])/1024, float64(per[floor])/1024)
+	v.add(ours.rss <= mostStream, fmt.Sprintf("RSS per open stream of %d%s", n, m.rig.protocol()), "40 KiB",
+		"%.1f KiB with %d file descriptors, the floor %.1f KiB with %d", float64(ours.rss)/1024, ours.files, float64(least.rss)/1024, least.files)
 	return nil
 }
 
-func (m *memory) perStream(ctx context.Context, p *process, n int) (int64, error) {
+// taken is what the streams take: memory for each, and all file descriptors.
+type taken struct {
+	rss   int64
+	files int
+}
+
+func (m *memory) perStream(ctx context.Context, p *process, n int) (t taken, err error) {
+	// What the first call of a process takes, such as the authorities to trust, is not the streams'.
+	if err := m.once(ctx, p); err != nil {
+		return t, err
+	}
 	before, err := p.rss()
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	held, err := holdStreams(ctx, hostPort(p.base), n)
 	defer func() {
@@ -152,19 +161,33 @@ func (m *memory) perStream(ctx context.Context, p *process, n int) (int64, error
 		}
 	}()
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	time.Sleep(m.settle)
 	after, err := p.rss()
 	if err != nil {
-		return 0, err
+		return t, err
+	}
+	if t.files, err = p.files(); err != nil {
+		return t, err
 	}
 	for _, conn := range held { // an ended stream would be counted as a cheap one
 		if conn.SetReadDeadline(time.Now()); ended(conn) {
-			return 0, errors.New("a stream ended before it was measured")
+			return t, errors.New("a stream ended before it was measured")
 		}
 	}
-	return (after - before) / int64(n), nil
+	t.rss = (after - before) / int64(n)
+	return t, nil
+}
+
+// once makes one call.
+func (m *memory) once(ctx context.Context, p *process) error {
+	t, err := newTarget(p.base, benchKey, "auto", false, 100)
+	if err != nil {
+		return err
+	}
+	defer t.client.CloseIdleConnections()
+	return t.do(ctx, time.Now()).err
 }
 
 func ended(conn net.Conn) bool {

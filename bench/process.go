@@ -20,12 +20,12 @@ import (
 type process struct {
 	cmd  *exec.Cmd // nil: not ours to end
 	pid  int
-	base string // http://host:port
+	base string // http://host:port, or https
 }
 
 // address finds where a program says that it serves clients; the gateway names the port
 // of its administration too, as something else.
-var address = regexp.MustCompile(`(?:on |url[":= ]+)(http://127\.0\.0\.1:\d+)`)
+var address = regexp.MustCompile(`(?:on |url[":= ]+)(https?://127\.0\.0\.1:\d+)`)
 
 // start runs a program and waits until it says where it listens.
 func start(ctx context.Context, env []string, name string, args ...string) (*process, error) {

@@ -15,11 +15,14 @@ type rig struct {
 	binary  string        // of the gateway; "": it is built
 	sync    string        // what the gateway's ledger waits for
 	ttft    time.Duration // the provider's
+	tls     bool          // the provider speaks TLS, and HTTP/2 where that is asked for
 	running []*process
 
 	flags []string // more of them, for the gateway
 	env   []string
 	group *cgroup // that the gateway runs in; nil: ours
+
+	certificates *certificates // of the provider, once there is one that speaks TLS
 }
 
 // stop ends what was started, the last first.
@@ -44,7 +47,27 @@ func (r *rig) upstream(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.start(ctx, os.Environ(), self, "upstream", "-ttft", r.ttft.String())
+	args := []string{"upstream", "-ttft", r.ttft.String()}
+	if r.tls {
+		if r.certificates == nil {
+			if r.certificates, err = newCertificates(r.folder); err != nil {
+				return nil, err
+			}
+			if err := r.certificates.trust(); err != nil {
+				return nil, err
+			}
+		}
+		args = append(args, "-certificate", r.certificates.server, "-key", r.certificates.key)
+	}
+	return r.start(ctx, os.Environ(), self, args...)
+}
+
+// protocol says how the provider is called, where that is not the usual way.
+func (r *rig) protocol() string {
+	if r.tls {
+		return ", the provider called over TLS and HTTP/2"
+	}
+	return ""
 }
 
 // floor starts the bare handler before it.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"io"
@@ -19,10 +20,20 @@ func runUpstream(ctx context.Context, args []string, out io.Writer) error {
 	first := flags.Duration("ttft", 0, "time to first token")
 	gap := flags.Duration("gap", 0, "time between tokens")
 	tokens := flags.Int("tokens", 40, "tokens of an answer")
+	certificate := flags.String("certificate", "", "file of the server's certificate; empty: no TLS")
+	key := flags.String("key", "", "file of its key")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return listen(ctx, *addr, canned(*first, *gap, *tokens), out)
+	handler := canned(*first, *gap, *tokens)
+	if *certificate == "" {
+		return listen(ctx, *addr, handler, out)
+	}
+	pair, err := tls.LoadX509KeyPair(*certificate, *key)
+	if err != nil {
+		return err
+	}
+	return listenTLS(ctx, *addr, handler, pair, out)
 }
 
 // canned answers with so many tokens, the first after first and the others a gap apart.
