@@ -79,7 +79,7 @@ func (p *passage) watch(ctx context.Context, told func()) context.Context {
 // died: the HTTP/2 connection went down under the request, which was not its first, and
 // nothing says that the server has it. A connection that carried it for longer than a dead
 // one goes unnoticed was alive. A server that sends GOAWAY and closes has received what the
-// GOAWAY covers, and net/http itself sends again what it does not (RFC 9113, section 6.8).
+// GOAWAY covers, and what it does not cover has been sent again already (RFC 9113, section 6.8).
 // In both cases the provider may have done the work, and sent again it would be paid twice.
 func (p *passage) died(err error) bool {
 	on := p.on.Load()
@@ -96,6 +96,9 @@ func (p *passage) died(err error) bool {
 	}
 	if strings.Contains(err.Error(), "server sent GOAWAY") { // its type has no name that can be written
 		return false
+	}
+	if on.Conn == nil {
+		return true // secure names no connection, and has none but of HTTP/2
 	}
 	conn, secure := on.Conn.(*tls.Conn)
 	return secure && conn.ConnectionState().NegotiatedProtocol == "h2"

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	neturl "net/url"
@@ -12,9 +13,10 @@ import (
 )
 
 // transport carries the calls of all adapters: direct where there is neither TLS nor a
-// proxy, through http.Transport otherwise.
+// proxy, over shared connections where there is HTTP/2, through http.Transport otherwise.
 type transport struct {
 	direct    *direct
+	secure    *secure
 	unproxied copied[bool] // whether a host without TLS is reached directly
 
 	dialer   *net.Dialer
@@ -25,9 +27,9 @@ type transport struct {
 	born time.Time
 }
 
-// restAge is how long one http.Transport makes the connections. HTTP/2 keeps one per
-// provider for as long as it is in use, which would never see a change in DNS; the next
-// one resolves anew, and resumes the TLS session of the last.
+// restAge is how long new calls go over a connection of HTTP/2, or over those of one
+// http.Transport. One that is in use all the time would never see a change in DNS; the
+// next one resolves anew, and resumes the TLS session of the last.
 const restAge = 10 * time.Minute
 
 func newTransport() *transport {
@@ -41,6 +43,9 @@ func newTransport() *transport {
 			_ = tcp.SetReadBuffer(receiveBuffer) // without it, a slow client only costs more
 		}
 		return conn, err
+	}}
+	t.secure = &secure{dial: func(ctx context.Context, addr string) (*http.ClientConn, error) {
+		return t.current(time.Now()).NewClientConn(ctx, "https", addr)
 	}}
 	return t
 }
@@ -64,6 +69,12 @@ func (t *transport) plain(u *neturl.URL) bool {
 
 // RoundTrip implements http.RoundTripper for what is not sent directly.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "https" {
+		resp, err := t.secure.RoundTrip(req)
+		if !errors.Is(err, errOneAtATime) {
+			return resp, err
+		}
+	}
 	return t.current(time.Now()).RoundTrip(req)
 }
 
@@ -102,13 +113,14 @@ func (t *transport) make() *http.Transport {
 		WriteBufferSize:     4 << 10,
 		ReadBufferSize:      4 << 10,
 		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: receiveBuffer,
-			SendPingTimeout: silence, PingTimeout: pingAnswer},
+			SendPingTimeout: silence, PingTimeout: pingAnswer, WriteByteTimeout: silence},
 	}
 }
 
 // CloseIdleConnections closes what nobody uses now.
 func (t *transport) CloseIdleConnections() {
 	t.direct.CloseIdleConnections()
+	t.secure.CloseIdleConnections()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.rest != nil {
