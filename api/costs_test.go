@@ -70,25 +70,29 @@ func TestBodiesMadeToBeDear(t *testing.T) {
 
 // State that a client wrote itself does not grow when it is read, and what it holds is
 // part of the prompt.
-func TestCarriedStateIsBounded(t *testing.T) {
-	long := carriedMark + encode(`{"t":[`+strings.Repeat(`{},`, 100_000)+`{"k":"deepseek","x":"a"}]}`)
-	var c carried
-	var ok bool
-	bytes := allocated(func() { c, ok = uncarried(long, "") })
-	if !ok || len(c.Thinking) != 1 || bytes > 4<<20 {
-		t.Errorf("%v, %d of them, %d bytes", ok, len(c.Thinking), bytes)
+func TestSealedStateIsBounded(t *testing.T) {
+	for what, long := range map[string]string{
+		"older": olderMark + encode(`{"t":[`+strings.Repeat(`{},`, 100_000)+`{"k":"deepseek","x":"a"}]}`),
+		"now":   gateway.Seal(gateway.Sealed{Thinking: gateway.Thinking{Maker: "deepseek", Text: strings.Repeat("a", 300_000)}}),
+	} {
+		var s state
+		var ok bool
+		bytes := allocated(func() { s, ok = unseal(long) })
+		if !ok || len(s) != 1 || bytes > 4<<20 {
+			t.Errorf("%s: %v, %d of them, %d bytes", what, ok, len(s), bytes)
+		}
+		req := &gateway.Request{}
+		body := `{"input":[{"role":"user","content":"q"},{"type":"reasoning","summary":[],"encrypted_content":"` + long + `"},{"role":"user","content":"q"}]}`
+		if err := scanResponses([]byte(body), req, func(*gateway.Request) bool { return false }); err != nil || req.PromptBytes < 300_000 {
+			t.Errorf("%s: %d bytes, %v", what, req.PromptBytes, err)
+		}
 	}
-	many := carriedMark + encode(`{"t":[`+strings.Repeat(`{"k":"a"},`, maxCarried)+`{"k":"a"}]}`)
-	if _, ok := uncarried(many, ""); ok {
+	many := olderMark + encode(`{"t":[`+strings.Repeat(`{"k":"a"},`, mostOlder)+`{"k":"a"}]}`)
+	if _, ok := unseal(many); ok {
 		t.Error("a list that is too long is taken")
 	}
-	req := &gateway.Request{}
-	body := `{"input":[{"role":"user","content":"q"},{"type":"reasoning","summary":[],"encrypted_content":"` + long + `"},{"role":"user","content":"q"}]}`
-	if err := scanResponses([]byte(body), req, func(*gateway.Request) bool { return false }); err != nil || req.PromptBytes < 300_000 {
-		t.Errorf("%d bytes, %v", req.PromptBytes, err)
-	}
 	for _, list := range []string{`null`, `{}`, `[1]`, `[`} {
-		if _, ok := uncarried(carriedMark+encode(`{"t":`+list+`}`), ""); ok {
+		if _, ok := unseal(olderMark + encode(`{"t":`+list+`}`)); ok {
 			t.Errorf("%s is taken", list)
 		}
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"hash"
@@ -137,26 +136,13 @@ func (d *geminiDecoder) model(c gjson.Result, at int) *gateway.Error {
 func (d *geminiDecoder) signed(m *gateway.Message, signature, call string, signatures map[string]string) {
 	switch {
 	case signature == "" || signature == unsignedCall:
-		return
-	case !strings.HasPrefix(signature, carriedBase64) && call != "":
+	case isBased(signature):
+		unbased(signature).into(m, signatures)
+	case call != "":
 		signatures[call] = signature
-		return
-	case !strings.HasPrefix(signature, carriedBase64):
+	default:
 		m.Thinking = append(m.Thinking, gateway.Thinking{Maker: geminiMaker, Signature: signature})
-		return
 	}
-	if c, ok := uncarried(unbased(signature), ""); ok {
-		c.into(m, signatures)
-	}
-}
-
-// unbased is the text inside of a signature of ours; "" if it is damaged.
-func unbased(signature string) string {
-	raw, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil {
-		return ""
-	}
-	return string(raw)
 }
 
 // newID is the id of a call that has none: the same each time the conversation is sent,

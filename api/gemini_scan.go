@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/base64"
 	"hash/maphash"
 	"net/http"
 	"strings"
@@ -126,8 +125,8 @@ func (s *geminiScan) loop(c gjson.Result) {
 		}
 		switch signature := partSignature(p); {
 		case signature == "" || signature == unsignedCall:
-		case strings.HasPrefix(signature, carriedBase64):
-			s.req.Loop.Maker, s.req.Loop.Model = makerOf(unbased(signature))
+		case isBased(signature):
+			s.req.Loop.Maker, s.req.Loop.Model = unbased(signature).maker()
 		default:
 			s.req.Loop.Maker, s.req.Loop.Model = geminiMaker, ""
 		}
@@ -254,14 +253,11 @@ func geminiEffort(thinking gjson.Result) string {
 // reference section 7.3.
 const unsignedCall = "skip_thought_signature_validator"
 
-// carriedBase64 begins in base64, which a thoughtSignature must be, what carriedMark begins.
-var carriedBase64 = base64.StdEncoding.EncodeToString([]byte(carriedMark[:6]))
-
 // foreign takes out of what is relayed to Gemini the state that this gateway made for
 // other providers, which Gemini would refuse.
 func (s *geminiScan) foreign() *gateway.Error {
 	whole := s.req.Raw
-	if !bytes.Contains(whole, []byte(`"`+carriedBase64)) {
+	if !bytes.Contains(whole, []byte(`"`+sealBase64)) && !bytes.Contains(whole, []byte(`"`+olderBase64)) {
 		return nil
 	}
 	s.req.Decode = func([]byte) (*gateway.Chat, error) { return decodeGemini(whole) }
@@ -269,7 +265,7 @@ func (s *geminiScan) foreign() *gateway.Error {
 	from := 0
 	for _, c := range gjson.GetBytes(whole, "contents").Array() {
 		for _, p := range partsOf(c) {
-			if v := either(p, "thoughtSignature", "thought_signature"); strings.HasPrefix(v.Str, carriedBase64) && v.Index > from {
+			if v := either(p, "thoughtSignature", "thought_signature"); isBased(v.Str) && v.Index > from {
 				raw = append(append(raw, whole[from:v.Index]...), `"`+unsignedCall+`"`...)
 				from = v.Index + len(v.Raw)
 			}

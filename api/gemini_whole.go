@@ -21,7 +21,7 @@ func geminiWhole(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	for i := range a.Completion.Choices {
 		c := &a.Completion.Choices[i]
 		ch := w.choice(c.Index)
-		ch.calls, ch.state, ch.logprobs = c.ToolCalls, carried{}, logprobsOf(c.Logprobs)
+		ch.calls, ch.state, ch.logprobs = c.ToolCalls, nil, logprobsOf(c.Logprobs)
 		ch.reasoning.WriteString(c.Reasoning)
 		for _, t := range c.Thinking {
 			ch.state.think(t)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/base64"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ type geminiWriter struct {
 	array    bool             // one JSON array instead of events
 	thoughts bool             // the client wants to see thoughts
 	maker    gateway.Thinking // of reasoning that is not signed
+	by       gateway.Thinking // who answers
 	tail     string           // of every object: who answered
 
 	begun   bool
@@ -34,7 +34,7 @@ type geminiChoice struct {
 	arguments []*strings.Builder // of each call that came in pieces
 	positions []int              // wire index of each call
 	reasoning strings.Builder
-	state     carried
+	state     state
 	logprobs  []byte // elements of an array, separated by commas
 	finish    gateway.Finish
 	said      bool
@@ -46,7 +46,7 @@ func newGeminiWriter(req *gateway.Request, a *gateway.Answer) *geminiWriter {
 	model := req.Model
 	if a != nil {
 		model = a.Model
-		w.maker = unsigned(a)
+		w.maker, w.by = unsigned(a), madeBy(a)
 	}
 	tail := appendString([]byte(`,"modelVersion":`), model)
 	w.tail = string(appendString(append(tail, `,"responseId":`...), req.ID))
@@ -215,7 +215,7 @@ func (w *geminiWriter) rest(ch *geminiChoice, text string) []byte {
 	}
 	signature := ""
 	if len(ch.calls) == 0 {
-		signature = ch.signature("")
+		signature = ch.signature("", w.by)
 	}
 	var b []byte
 	if text != "" || signature != "" {
@@ -235,7 +235,7 @@ func (w *geminiWriter) rest(ch *geminiChoice, text string) []byte {
 		b = append(b, '}')
 		signature := t.Signature
 		if i == 0 {
-			signature = ch.signature(signature)
+			signature = ch.signature(signature, w.by)
 		}
 		if signature != "" {
 			b = append(b, `,"thoughtSignature":`...)
@@ -250,22 +250,17 @@ func (w *geminiWriter) rest(ch *geminiChoice, text string) []byte {
 }
 
 // signature is what goes on a part: Gemini's own as it came, and what any other maker
-// wants back in an encoding of ours, which must be base64.
-func (ch *geminiChoice) signature(own string) string {
-	s := &ch.state
-	switch {
-	case s.empty():
+// wants back sealed, which must be base64.
+func (ch *geminiChoice) signature(own string, by gateway.Thinking) string {
+	if len(ch.state) == 0 {
 		return own
-	case len(s.Thinking) == 1 && s.Thinking[0].Maker == geminiMaker && own == "":
-		return s.Thinking[0].Signature
 	}
 	if own != "" {
-		s.Calls = append(s.Calls, carriedCall{ID: ch.calls[0].ID, Signature: own})
+		ch.state.sign(by, ch.calls[0].ID, own)
+	} else if vendors := ch.state.vendors(geminiMaker); vendors != "" {
+		return vendors
 	}
-	if text := s.sealed(); text != "" {
-		return base64.StdEncoding.EncodeToString([]byte(text))
-	}
-	return own
+	return based(ch.state)
 }
 
 // objectOf makes arguments an object, which they must be here.

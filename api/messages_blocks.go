@@ -58,7 +58,7 @@ func (w *messageWriter) enter(b []byte, block messageBlock) []byte {
 func appendState(b []byte, t *gateway.Thinking, call string) []byte {
 	data := t.Redacted
 	if t.Maker != messagesMaker || data == "" {
-		data = t.Seal(call)
+		data = gateway.Seal(gateway.Sealed{Thinking: *t, Call: call})
 	}
 	b = append(b, `{"type":"redacted_thinking","data":`...)
 	b = appendString(b, data)
@@ -117,5 +117,6 @@ func signatureOf(t *gateway.Thinking, maker, model string) string {
 	if sealed.Maker == "" {
 		sealed.Maker, sealed.Model = maker, model
 	}
-	return sealed.Seal("")
+	sealed.Text = "" // which stands beside it
+	return gateway.Seal(gateway.Sealed{Thinking: sealed})
 }

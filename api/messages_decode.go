@@ -266,16 +266,13 @@ func (d *messagesDecoder) assistant(content gjson.Result, i int) *gateway.Error 
 				m.Parts = append(m.Parts, gateway.Part{Text: text, Cache: cacheOf(b)})
 			}
 		case kind == "thinking":
-			m.Thinking = append(m.Thinking, thinkingOf(b))
+			thinkingOf(b).into(&m, signatures)
 		case kind == "redacted_thinking":
-			t, call, sealed := gateway.Unseal(b.Get("data").Str)
-			switch {
-			case !sealed:
-				m.Thinking = append(m.Thinking, gateway.Thinking{Maker: messagesMaker, Redacted: b.Get("data").Str})
-			case call != "":
-				signatures[call] = t.Signature
-			default:
-				m.Thinking = append(m.Thinking, t)
+			data := b.Get("data").Str
+			if state, sealed := unseal(data); sealed {
+				state.into(&m, signatures)
+			} else {
+				m.Thinking = append(m.Thinking, gateway.Thinking{Maker: messagesMaker, Redacted: data})
 			}
 		case kind == "tool_use":
 			id := ownID(b.Get("id").Str)
@@ -296,12 +293,15 @@ func (d *messagesDecoder) assistant(content gjson.Result, i int) *gateway.Error 
 	return err
 }
 
-func thinkingOf(b gjson.Result) gateway.Thinking {
+// thinkingOf is the state of a thinking block: what the signature says, of the text beside it.
+func thinkingOf(b gjson.Result) state {
 	text, signature := b.Get("thinking").Str, b.Get("signature").Str
-	t, _, sealed := gateway.Unseal(signature)
+	s, sealed := unseal(signature)
 	if !sealed {
-		return gateway.Thinking{Maker: messagesMaker, Text: text, Signature: signature}
+		s.think(gateway.Thinking{Maker: messagesMaker, Signature: signature})
 	}
-	t.Text = text
-	return t
+	if len(s) > 0 {
+		s[0].Text = text
+	}
+	return s
 }

@@ -331,8 +331,8 @@ func (s *messagesScan) block(b gjson.Result, where string) *gateway.Error {
 		s.req.PromptBytes += len(b.Get("text").Str)
 	case "thinking", "redacted_thinking":
 		s.req.PromptBytes += len(b.Get("thinking").Str)
-		t, _, sealed := gateway.Unseal(b.Get("signature").Str + b.Get("data").Str)
-		if s.req.Loop.Maker, s.req.Loop.Model = t.Maker, t.Model; !sealed {
+		state, sealed := unseal(b.Get("signature").Str + b.Get("data").Str)
+		if s.req.Loop.Maker, s.req.Loop.Model = state.maker(); !sealed {
 			s.req.Loop.Maker = messagesMaker
 		}
 	case "image":

@@ -100,7 +100,7 @@ func TestMessagesNeeds(t *testing.T) {
 
 // A tool loop is known by its calls since the user last spoke, and by who made its state.
 func TestMessagesLoop(t *testing.T) {
-	sealed := (&gateway.Thinking{Maker: "gemini", Model: "g", Signature: "s"}).Seal("c")
+	sealed := gateway.Seal(gateway.Sealed{Thinking: gateway.Thinking{Maker: "gemini", Model: "g", Signature: "s"}, Call: "c"})
 	use := func(id string) string { return `{"type":"tool_use","id":"` + id + `","name":"f","input":{}}` }
 	result := func(id string) string {
 		return `{"role":"user","content":[{"type":"tool_result","tool_use_id":"` + id + `"},{"type":"text","text":"note"}]}`

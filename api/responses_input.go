@@ -205,14 +205,24 @@ func (d *responsesDecoder) reasoning(turn *assistantTurn, item gjson.Result) {
 		}
 		summary.WriteString(p.Get("text").Str)
 	}
-	c, ok := uncarried(item.Get("encrypted_content").Str, summary.String())
+	s, ok := responsesState(item.Get("encrypted_content").Str, summary.String())
 	if !ok {
 		return
 	}
 	if turn.signatures == nil {
 		turn.signatures = map[string]string{}
 	}
-	c.into(&turn.msg, turn.signatures)
+	s.into(&turn.msg, turn.signatures)
+}
+
+// responsesState is what an encrypted_content says: OpenAI's own of the summary beside it,
+// or what was sealed.
+func responsesState(content, summary string) (s state, ok bool) {
+	if content != "" && !isSealed(content) {
+		s.think(gateway.Thinking{Maker: openAIMaker, Text: summary, Signature: content})
+		return s, true
+	}
+	return unseal(content)
 }
 
 func (d *responsesDecoder) call(item gjson.Result, at int, name, arguments string) *gateway.Error {

@@ -94,14 +94,14 @@ func (w *responsesWriter) thought(b []byte, list []gateway.Thinking) []byte {
 	for _, t := range list {
 		last := len(w.pending) - 1
 		switch {
-		case w.open.kind == reasoningItem && (t.Maker != openAIMaker || w.open.state.empty()):
+		case w.open.kind == reasoningItem && (t.Maker != openAIMaker || len(w.open.state) == 0):
 			w.open.state.think(t)
 		case last >= 0 && t.Maker != openAIMaker:
 			w.pending[last].think(t)
 		default:
-			var c carried
-			c.think(t)
-			w.pending = append(w.pending, c)
+			var s state
+			s.think(t)
+			w.pending = append(w.pending, s)
 		}
 	}
 	if w.open.kind == reasoningItem {
@@ -131,9 +131,9 @@ func (w *responsesWriter) reasoningDone(b []byte) []byte {
 		item = append(item, '}')
 	}
 	item = append(item, ']')
-	if state := &w.open.state; !state.empty() {
+	if s := w.open.state; len(s) > 0 {
 		item = append(item, `,"encrypted_content":`...)
-		item = appendString(item, state.encoded())
+		item = appendString(item, or(s.vendors(openAIMaker), gateway.Seal(s...)))
 	}
 	return w.done(b, append(item, '}'))
 }
@@ -284,12 +284,13 @@ func (w *responsesWriter) called(b []byte, d *gateway.ToolDelta) []byte {
 // sign keeps the signature of a call for an item before it, or after it if it comes late.
 func (w *responsesWriter) sign(d *gateway.ToolDelta) {
 	id := or(d.ID, w.open.call.ID)
-	c := carriedCall{ID: id, Model: w.head.model, Signature: d.Signature}
-	if w.open.kind == reasoningItem && w.open.state.empty() {
-		w.open.state.Calls = append(w.open.state.Calls, c)
+	if w.open.kind == reasoningItem && len(w.open.state) == 0 {
+		w.open.state.sign(w.by, id, d.Signature)
 		return
 	}
-	w.pending = append(w.pending, carried{Calls: []carriedCall{c}})
+	var s state
+	s.sign(w.by, id, d.Signature)
+	w.pending = append(w.pending, s)
 }
 
 func (w *responsesWriter) toolOf(name string) clientTool {

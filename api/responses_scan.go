@@ -136,7 +136,9 @@ func (s *responsesScan) input() *gateway.Error {
 		}
 		return err == nil
 	})
-	s.req.Loop.Maker, s.req.Loop.Model = makerOf(s.kept)
+	if state, ok := responsesState(s.kept, ""); ok {
+		s.req.Loop.Maker, s.req.Loop.Model = state.maker()
+	}
 	if err == nil && s.req.Messages == 0 && !s.pinned {
 		err = field("input", "\"input\" must not be empty.")
 	}
@@ -164,8 +166,8 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 		return s.content(item.Get("content"), at)
 	case "reasoning": // OpenAI's own is no part of what is estimated: most of it is not sent on
 		state := item.Get("encrypted_content").Str
-		if strings.HasPrefix(state, carriedMark) { // in which is text, that its maker may be sent
-			s.req.PromptBytes += base64.RawURLEncoding.DecodedLen(len(state) - len(carriedMark))
+		if isSealed(state) { // in which is text, that its maker may be sent
+			s.req.PromptBytes += base64.RawURLEncoding.DecodedLen(len(state))
 		}
 		s.kept = or(state, s.kept)
 		if state == "" && responseOf(item) == "" { // OpenAI looks up what it kept
@@ -236,7 +238,7 @@ func (s *responsesScan) part(part gjson.Result, at int) *gateway.Error {
 // would refuse state that this gateway made, and ids of reasoning that it does not know.
 // Where it is read again is the request as it came.
 func (s *responsesScan) foreign() *gateway.Error {
-	if !bytes.Contains(s.raw, []byte(`"`+carriedMark)) && !bytes.Contains(s.raw, []byte(`"rs_`)) {
+	if !bytes.Contains(s.raw, []byte(`"`+gateway.SealMark)) && !bytes.Contains(s.raw, []byte(`"`+olderMark)) && !bytes.Contains(s.raw, []byte(`"rs_`)) {
 		return nil
 	}
 	whole := s.raw
@@ -269,5 +271,5 @@ func foreignReasoning(item gjson.Result) bool {
 		return false
 	}
 	state := item.Get("encrypted_content").Str
-	return strings.HasPrefix(state, carriedMark) || state == "" && responseOf(item) != ""
+	return isSealed(state) || state == "" && responseOf(item) != ""
 }

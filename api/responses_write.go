@@ -15,13 +15,14 @@ import (
 type responsesWriter struct {
 	head  responsesHead
 	maker gateway.Thinking // of reasoning that is not signed
+	by    gateway.Thinking // who answers
 
 	begun   bool
 	mends   bool // arguments are told whole, so that faults in them can be mended
 	seq     int
 	open    responsesItem
 	items   [][]byte // that are done
-	pending []carried
+	pending []state
 	held    []piece
 	texted  int            // characters of the text parts that are done
 	sources []gjson.Result // that wait for a text
@@ -53,7 +54,7 @@ type responsesItem struct {
 	call  gateway.ToolDelta
 	tool  clientTool
 	args  gateway.Progress // of a call's arguments
-	state carried          // of reasoning
+	state state            // of reasoning
 }
 
 // piece is a part of the answer in the order of its arrival.
@@ -67,7 +68,7 @@ type piece struct {
 }
 
 func newResponsesWriter(req *gateway.Request, a *gateway.Answer) *responsesWriter {
-	return &responsesWriter{head: newResponsesHead(req, a), maker: unsigned(a)}
+	return &responsesWriter{head: newResponsesHead(req, a), maker: unsigned(a), by: madeBy(a)}
 }
 
 // silent says that a chunk has nothing for the client.

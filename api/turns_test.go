@@ -34,7 +34,14 @@ func TestMessagesToolsWithoutNames(t *testing.T) {
 // A body's foreign signatures are cut out in one pass over it, also of a part that
 // stands alone.
 func TestGeminiForeignSignaturesAreCutInOnePass(t *testing.T) {
-	part := `{"text":"q","thought_signature":"` + carriedBase64 + `abc"}`
+	for _, mark := range []string{sealBase64, olderBase64} {
+		foreignIsCut(t, mark)
+	}
+}
+
+func foreignIsCut(t *testing.T, mark string) {
+	t.Helper()
+	part := `{"text":"q","thought_signature":"` + mark + `abc"}`
 	for _, body := range []string{
 		`{"contents":[{"role":"model","parts":` + part + `}]}`,
 		`{"contents":[{"role":"model","parts":[` + strings.Repeat(part+",", 20_000) + part + `]}]}`,
@@ -43,7 +50,7 @@ func TestGeminiForeignSignaturesAreCutInOnePass(t *testing.T) {
 		if err := scanGemini(httptest.NewRequest("POST", geminiPath, nil), []byte(body), req); err != nil {
 			t.Fatal(err)
 		}
-		if raw := string(req.Raw); strings.Contains(raw, carriedBase64) || strings.Count(raw, unsignedCall) != strings.Count(body, carriedBase64) ||
+		if raw := string(req.Raw); strings.Contains(raw, mark) || strings.Count(raw, unsignedCall) != strings.Count(body, mark) ||
 			strings.Contains(raw, `"0":`) {
 			t.Errorf("%.200s", raw)
 		}

@@ -11,7 +11,7 @@ import (
 
 // history is a tool loop whose turn holds reasoning of another maker, sealed, and its own.
 func historyWith(thinking string) string {
-	foreign := (&gateway.Thinking{Maker: "gemini", Model: "gemini-3.8-flash", Signature: "s"}).Seal("")
+	foreign := gateway.Seal(gateway.Sealed{Thinking: gateway.Thinking{Maker: "gemini", Model: "gemini-3.8-flash", Signature: "s"}})
 	return `{"model":"m","max_tokens":4000,` + thinking + `"messages":[{"role":"user","content":"hi"},
 		{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"` + foreign + `"},{"type":"redacted_thinking","data":"` + foreign + `"}]},
 		{"role":"user","content":"go"},
