@@ -30,6 +30,14 @@ type circuit struct {
 	shut    time.Time     // no probe before
 	probing bool
 	tripped bool // the window asks gobreaker to open with the outcome now being reported
+	closed  bool // as gobreaker last told
+}
+
+// pass is what a call that was let through holds of a circuit until it ends. The zero
+// value holds nothing.
+type pass struct {
+	settle func(error) // gobreaker's
+	probe  bool
 }
 
 // errFailure and errNeutral are what gobreaker is told; the cause stays with us.
@@ -39,20 +47,30 @@ var (
 )
 
 func newCircuit(rand func() float64, p pace) *circuit {
-	c := &circuit{rand: rand, pace: p, window: window{age: p.of(windowAge)}}
+	c := &circuit{rand: rand, pace: p, window: window{age: p.of(windowAge)}, closed: true}
 	c.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: probesClose,
 		// gobreaker's own timer must never be later than ours.
-		Timeout:     p.of(openFor * 7 / 10),
-		ReadyToTrip: func(gobreaker.Counts) bool { return c.tripped },
-		IsExcluded:  func(err error) bool { return errors.Is(err, errNeutral) },
+		Timeout:       p.of(openFor * 7 / 10),
+		OnStateChange: func(_ string, _, to gobreaker.State) { c.closed = to == gobreaker.StateClosed },
+		ReadyToTrip:   func(gobreaker.Counts) bool { return c.tripped },
+		IsExcluded:    func(err error) bool { return errors.Is(err, errNeutral) },
 	})
 	return c
 }
 
+// shows is gobreaker's state. A closed one stays closed until it hears of a failure, and
+// to ask it costs a look at the clock.
+func (c *circuit) shows() gobreaker.State {
+	if c.closed {
+		return gobreaker.StateClosed
+	}
+	return c.cb.State()
+}
+
 // state is closed, open or half_open.
 func (c *circuit) state(now time.Time) string {
-	switch c.cb.State() {
+	switch c.shows() {
 	case gobreaker.StateClosed:
 		return Closed
 	case gobreaker.StateHalfOpen:
@@ -65,44 +83,47 @@ func (c *circuit) state(now time.Time) string {
 	}
 }
 
-// admit lets a call through or says how long it will not. The done function must be
-// called exactly once.
-func (c *circuit) admit(now time.Time) (done func(now time.Time, v verdict), probe bool, wait time.Duration) {
+// admit lets a call through, which settle must then hear of exactly once, or says how
+// long it will not.
+func (c *circuit) admit(now time.Time) (p pass, wait time.Duration) {
 	state := c.state(now)
 	if state == Open {
-		return nil, false, max(c.shut.Sub(now), time.Millisecond)
+		return pass{}, max(c.shut.Sub(now), time.Millisecond)
 	}
 	if state == HalfOpen && c.probing {
-		return nil, false, c.pace.of(openFor)
+		return pass{}, c.pace.of(openFor)
 	}
 	settle, err := c.cb.Allow()
 	if err != nil {
-		return nil, false, max(c.shut.Sub(now), time.Millisecond)
+		return pass{}, max(c.shut.Sub(now), time.Millisecond)
 	}
-	probe = state == HalfOpen
+	probe := state == HalfOpen
 	c.probing = c.probing || probe
-	return func(now time.Time, v verdict) { c.settle(now, v, probe, settle) }, probe, 0
+	return pass{settle, probe}, 0
 }
 
-func (c *circuit) settle(now time.Time, v verdict, probe bool, settle func(error)) {
-	if probe {
+func (c *circuit) settle(now time.Time, p pass, v verdict) {
+	if p.settle == nil {
+		return
+	}
+	if p.probe {
 		c.probing = false
 	}
-	before := c.cb.State()
+	before := c.shows()
 	switch v {
 	case neutral:
-		settle(errNeutral)
+		p.settle(errNeutral)
 		return
 	case good:
 		c.window.add(now, false)
-		settle(nil)
+		p.settle(nil)
 	case bad:
 		c.window.add(now, true)
 		c.tripped = c.window.sick(now)
-		settle(errFailure)
+		p.settle(errFailure)
 		c.tripped = false
 	}
-	after := c.cb.State()
+	after := c.shows()
 	switch {
 	case after == gobreaker.StateOpen && before != gobreaker.StateOpen:
 		c.opened(now)

@@ -93,8 +93,8 @@ func New(site *Site, cfg Config) *Gate {
 type Permit struct {
 	gate  *Gate
 	site  *Site
-	done  func(now time.Time, v verdict)
-	sdone func(now time.Time, v verdict)
+	in    entry // of the gate
+	atAll entry // of the site
 	// Probe is true for the one attempt that tests a half-open circuit.
 	Probe    bool
 	reserved int
@@ -114,16 +114,16 @@ type Outcome struct {
 // CircuitOpen, RateLimited (cooling), NoCapacity (our own limits) or ProviderAuth,
 // with RetryAfter set to when it is worth asking again.
 func (g *Gate) Admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
-	sdone, sprobe, refusal := g.site.admit(now)
+	at, refusal := g.site.admit(now)
 	if refusal != nil {
 		return nil, refusal
 	}
 	p, refusal := g.admit(now, tokens)
 	if refusal != nil {
-		sdone(now, neutral)
+		g.site.leave(now, at, neutral)
 		return nil, refusal
 	}
-	p.sdone, p.Probe = sdone, p.Probe || sprobe
+	p.atAll, p.Probe = at, p.Probe || at.probes()
 	return p, nil
 }
 
@@ -136,12 +136,12 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 	if limit := g.limit(); limit > 0 && g.inFlight >= limit {
 		return nil, refuse(gateway.NoCapacity, 0, "all of its places are taken")
 	}
-	done, probe, refusal := g.test(now)
+	in, refusal := g.test(now)
 	if refusal != nil {
 		return nil, refusal
 	}
 	if wait, ok := g.spend(now, tokens); !ok {
-		done(now, neutral)
+		in.leave(now, &g.auth, g.circuit, neutral)
 		return nil, refuse(gateway.NoCapacity, wait, "its rate limit is used up")
 	}
 	g.inFlight++
@@ -149,27 +149,24 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 	if g.adaptive != nil {
 		g.adaptive.took(g.inFlight)
 	}
-	return &Permit{gate: g, site: g.site, done: done, Probe: probe, reserved: tokens, begun: now}, nil
+	return &Permit{gate: g, site: g.site, in: in, Probe: in.probes(), reserved: tokens, begun: now}, nil
 }
 
-// test asks the lockout and the circuit. done frees what the call holds of them.
-func (g *Gate) test(now time.Time) (done func(time.Time, verdict), probe bool, refusal *gateway.Error) {
+// test asks the lockout and the circuit.
+func (g *Gate) test(now time.Time) (entry, *gateway.Error) {
 	look, wait := g.auth.admit(now)
 	if wait > 0 {
-		return nil, false, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key for this model")
+		return entry{}, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key for this model")
 	}
-	settle := func(time.Time, verdict) {}
-	if !g.cfg.Off {
-		settle, probe, wait = g.circuit.admit(now)
+	if g.cfg.Off {
+		return entry{look: look}, nil
 	}
-	if settle == nil {
+	pass, wait := g.circuit.admit(now)
+	if wait > 0 {
 		g.auth.looking = g.auth.looking && !look
-		return nil, false, refuse(gateway.CircuitOpen, wait, "its circuit breaker is open")
+		return entry{}, refuse(gateway.CircuitOpen, wait, "its circuit breaker is open")
 	}
-	return func(now time.Time, v verdict) {
-		g.auth.looking = g.auth.looking && !look
-		settle(now, v)
-	}, probe || look, nil
+	return entry{pass, look}, nil
 }
 
 func refuse(kind gateway.Kind, wait time.Duration, text string) *gateway.Error {
@@ -213,7 +210,7 @@ func (p *Permit) Done(now time.Time, o Outcome) {
 		if opened := p.gate.settle(now, p, o, v); opened {
 			p.site.modelOpened(now, p.gate)
 		}
-		p.sdone(now, p.site.judge(now, o.Err, v))
+		p.site.leave(now, p.atAll, p.site.judge(now, o.Err, v))
 	})
 }
 
@@ -233,7 +230,7 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 	}
 	g.inFlight--
 	before := g.circuit.shut
-	p.done(now, v)
+	p.in.leave(now, &g.auth, g.circuit, v)
 	opened = g.circuit.shut.After(before)
 	g.tokens.give(now, p.reserved-o.Tokens)
 	if g.adaptive != nil {
@@ -281,19 +278,19 @@ type Status struct {
 
 // Status reads the gate without changing it.
 func (g *Gate) Status(now time.Time) Status {
-	site, siteWait, siteCools := g.site.State(now), g.site.wait(now), g.site.coolingUntil()
+	site := g.site.outlook(now)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := Status{State: g.circuit.state(now), InFlight: g.inFlight, Limit: g.limit(), Queued: int(g.waiting.Load())}
-	if until := later(g.cooling, siteCools); now.Before(until) {
+	if until := later(g.cooling, site.cooling); now.Before(until) {
 		s.State, s.CoolingUntil = Cooling, until
 	}
 	if g.auth.shut(now) {
 		s.State = Misconfigured
 	}
-	s.Wait = max(siteWait, g.wait(now))
-	if site != Closed && s.State != Cooling {
-		s.State = site
+	s.Wait = max(site.wait, g.wait(now))
+	if site.state != Closed && s.State != Cooling {
+		s.State = site.state
 	}
 	s.Tight = s.Limit > 0 && 10*g.inFlight >= 9*s.Limit || g.left.tight(now)
 	if g.tokens.perMinute > 0 {

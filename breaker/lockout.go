@@ -50,3 +50,17 @@ func (l *lockout) lift() { l.on, l.denials = false, 0 }
 
 // shut says that no call may leave now.
 func (l *lockout) shut(now time.Time) bool { return l.on && (l.looking || now.Before(l.until)) }
+
+// entry is what a call that was let through holds of a lockout and a circuit until it ends.
+type entry struct {
+	pass pass
+	look bool
+}
+
+func (e entry) leave(now time.Time, l *lockout, c *circuit, v verdict) {
+	l.looking = l.looking && !e.look
+	c.settle(now, e.pass, v)
+}
+
+// probes: the call tests something.
+func (e entry) probes() bool { return e.look || e.pass.probe }

@@ -40,27 +40,29 @@ func NewSite(cfg Config) *Site {
 	return &Site{circuit: newCircuit(cfg.Rand, pace(cfg.Pace)), pace: pace(cfg.Pace)}
 }
 
-func (s *Site) admit(now time.Time) (func(time.Time, verdict), bool, *gateway.Error) {
+// admit lets a call through, which leave must then hear of exactly once, or refuses it.
+func (s *Site) admit(now time.Time) (entry, *gateway.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Before(s.cooling) {
-		return nil, false, refuse(gateway.RateLimited, s.cooling.Sub(now), "asked to come back later")
+		return entry{}, refuse(gateway.RateLimited, s.cooling.Sub(now), "asked to come back later")
 	}
 	look, wait := s.auth.admit(now)
 	if wait > 0 {
-		return nil, false, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key")
+		return entry{}, refuse(gateway.ProviderAuth, wait, "it refuses the gateway's key")
 	}
-	done, probe, wait := s.circuit.admit(now)
-	if done == nil {
+	pass, wait := s.circuit.admit(now)
+	if wait > 0 {
 		s.auth.looking = s.auth.looking && !look
-		return nil, false, refuse(gateway.CircuitOpen, wait, "it cannot be reached")
+		return entry{}, refuse(gateway.CircuitOpen, wait, "it cannot be reached")
 	}
-	return func(now time.Time, v verdict) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.auth.looking = s.auth.looking && !look
-		done(now, v)
-	}, probe || look, nil
+	return entry{pass, look}, nil
+}
+
+func (s *Site) leave(now time.Time, e entry, v verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.leave(now, &s.auth, s.circuit, v)
 }
 
 // heed keeps every caller from a provider that asked for that, whichever model it said so
@@ -109,42 +111,41 @@ func (s *Site) judge(now time.Time, err error, v verdict) verdict {
 // oneModel: the key is good, but not for this model.
 func oneModel(e *gateway.Error) bool { return e.Kind == gateway.ProviderAuth && e.Status == 403 }
 
-// wait is the time until a call to any model would be let through.
-func (s *Site) wait(now time.Time) time.Duration {
+// outlook is what can be said of calls to any model now.
+type outlook struct {
+	state   string        // Closed, Open, HalfOpen, Cooling or Misconfigured
+	cooling time.Time     // when every model may be asked again; in the past when that is now
+	wait    time.Duration // until a call would be let through
+}
+
+func (s *Site) outlook(now time.Time) outlook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o := outlook{state: s.circuit.state(now), cooling: s.cooling}
+	shut := s.auth.shut(now)
 	switch {
 	case now.Before(s.cooling):
-		return s.cooling.Sub(now)
-	case s.auth.shut(now):
-		return max(s.auth.until.Sub(now), time.Second)
-	case s.circuit.state(now) == Open:
-		return max(s.circuit.shut.Sub(now), time.Millisecond)
+		o.wait = s.cooling.Sub(now)
+	case shut:
+		o.wait = max(s.auth.until.Sub(now), time.Second)
+	case o.state == Open:
+		o.wait = max(s.circuit.shut.Sub(now), time.Millisecond)
 	}
-	return 0
+	if shut {
+		o.state = Misconfigured
+	} else if now.Before(s.cooling) {
+		o.state = Cooling
+	}
+	return o
 }
 
 // State is Closed, Open, HalfOpen, Cooling or Misconfigured.
-func (s *Site) State(now time.Time) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.auth.shut(now) {
-		return Misconfigured
-	}
-	if now.Before(s.cooling) {
-		return Cooling
-	}
-	return s.circuit.state(now)
-}
-
-// coolingUntil is when every model may be asked again; in the past when that is now.
-func (s *Site) coolingUntil() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cooling
-}
+func (s *Site) State(now time.Time) string { return s.outlook(now).state }
 
 func asError(err error) *gateway.Error {
+	if e, ok := err.(*gateway.Error); ok || err == nil { // as a rule, and without errors.As's garbage
+		return e
+	}
 	var e *gateway.Error
 	if errors.As(err, &e) {
 		return e
