@@ -18,6 +18,8 @@ type Candidate struct {
 	Usual    time.Duration // with Long: what the model's answers take in the mean
 	Limit    time.Duration // configured limit on time to first content; 0: learned
 	OnBreak  string        // stream_failure of the provider
+
+	known *health // of its way, once looked up: they are never replaced
 }
 
 // expectedAnswer is how many tokens of answer the order assumes when the client set

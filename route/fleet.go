@@ -42,7 +42,12 @@ func (f *Fleet) of(m *gateway.Model) *health { return f.learned(Way{model: m}) }
 func (c *Candidate) way() Way { return Way{c.Model, c.Plain, c.Long > 0} }
 
 // at is what is known of calls like the candidate's.
-func (f *Fleet) at(c *Candidate) *health { return f.learned(c.way()) }
+func (f *Fleet) at(c *Candidate) *health {
+	if c.known == nil {
+		c.known = f.learned(c.way())
+	}
+	return c.known
+}
 
 func (f *Fleet) learned(w Way) *health {
 	h := f.known[w]

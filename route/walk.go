@@ -31,6 +31,12 @@ type Walk struct {
 	out     []Action
 	counted bool // among the fleet's requests in flight
 	done    bool
+
+	room struct { // what the slices begin with: enough for most walks
+		state  [8]tried
+		flying [2]flight
+		out    [4]Action
+	}
 }
 
 // tried is what became of a candidate.
@@ -78,8 +84,10 @@ func New(rules Rules, cands []Candidate, fleet *Fleet) *Walk {
 	if rules.FirstRole == "" {
 		rules.FirstRole = gateway.Primary
 	}
-	return &Walk{rules: rules, attempts: rules.Numbered, cands: cands, fleet: fleet, state: make([]tried, len(cands)),
-		flying: make([]flight, 0, 2), out: make([]Action, 0, 4)}
+	w := &Walk{rules: rules, attempts: rules.Numbered, cands: cands, fleet: fleet}
+	w.state = append(w.room.state[:0], make([]tried, len(cands))...)
+	w.flying, w.out = w.room.flying[:0], w.room.out[:0]
+	return w
 }
 
 // Done says that the client has its answer or error, and no attempt is out.
