@@ -21,9 +21,10 @@ func TestAWalkThatPanicsIsOver(t *testing.T) {
 			t.Fatal(refusal)
 		}
 		poisoned := append([]route.Candidate{{}}, cands...) // a candidate without a model
-		j := &job{ctx: t.Context(), req: req, rules: rules, cands: poisoned, reply: make(chan result, 1)}
+		j := &job{ctx: t.Context(), req: req, rules: rules, cands: poisoned, reply: make(chan struct{}, 1)}
 		s.tell(begin{j})
-		if r := <-j.reply; r.err == nil || r.err.Kind != gateway.Internal {
+		<-j.reply
+		if r := j.told; r.err == nil || r.err.Kind != gateway.Internal {
 			t.Errorf("%+v", r)
 		}
 		s.tell(refused{&attempt{job: j, n: 1}, gateway.Errorf(gateway.NoCapacity, "late")})

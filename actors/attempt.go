@@ -33,8 +33,12 @@ type attempt struct {
 	sys    *System
 	host   *actor.PID
 	permit *breaker.Permit
+	up     Upstream
 	begun  time.Time
 	first  time.Duration // first content after begun
+
+	over    time.Time // when it ended, and how; set before its provider's actor hears of it
+	outcome breaker.Outcome
 
 	to      *actor.PID // its provider's actor
 	bound   bound      // of its bill; zero without a budget
@@ -59,7 +63,7 @@ type win struct {
 }
 
 // run makes the call. It ends with the attempt's context at the latest.
-func (a *attempt) run(up Upstream) {
+func (a *attempt) run() {
 	defer a.sys.attempts.Done()
 	defer func() {
 		if p := recover(); p != nil {
@@ -68,10 +72,10 @@ func (a *attempt) run(up Upstream) {
 		}
 	}()
 	if a.job.req.Embed != nil {
-		a.embed(up)
+		a.embed()
 		return
 	}
-	stream, err := up.Open(a.ctx, a.call())
+	stream, err := a.up.Open(a.ctx, a.call())
 	if err != nil {
 		a.fail(&tally{}, a.cause(err))
 		return
@@ -185,8 +189,8 @@ func cut(s string, runes int) string {
 	return s
 }
 
-func (a *attempt) embed(up Upstream) {
-	e, err := up.Embed(a.ctx, a.call())
+func (a *attempt) embed() {
+	e, err := a.up.Embed(a.ctx, a.call())
 	t := tally{finish: "stop"}
 	if err != nil {
 		a.fail(&t, a.cause(err))
@@ -290,5 +294,14 @@ func (a *attempt) cause(err error) *gateway.Error {
 // fail ends an attempt that has no stream and tells the router.
 func (a *attempt) fail(t *tally, err *gateway.Error) {
 	a.finish(t, err, false)
+	a.failed(err)
+}
+
+// failed tells the router. Whoever waits for the answer may be making this attempt, and
+// cannot have said before that its client left: then nobody is asked instead.
+func (a *attempt) failed(err *gateway.Error) {
+	if a.job.ctx.Err() != nil {
+		a.sys.tell(gone{a.job})
+	}
 	a.sys.tell(failed{a, err})
 }

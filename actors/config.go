@@ -28,8 +28,8 @@ type Catalog interface {
 // Books writes ledger rows. It is satisfied by ledger.Committer.
 type Books interface {
 	// Begin makes it known that an attempt is about to be sent, and waits until that is
-	// durable. Its error is of kind LedgerDown.
-	Begin(o *gateway.Outset) error
+	// durable. Its error is of kind LedgerDown, or why ctx ended.
+	Begin(ctx context.Context, o *gateway.Outset) error
 	// Failing is why the books cannot be written now; nil while all is well.
 	Failing() error
 	// Full is why no attempt may leave, not even one that need not be booked at once: too

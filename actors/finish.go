@@ -27,20 +27,19 @@ func (a *attempt) finish(t *tally, err *gateway.Error, winner bool) *gateway.Err
 		a.end(t, err, false, nil)
 		return nil
 	}
-	durable := make(chan error, 1)
-	if !a.end(t, err, true, func(err error) { durable <- err }) {
-		return nil
-	}
 	must, most := a.sys.mustBook(a.job.req), settleWait
 	if must {
 		most = settleMust
 	}
-	wait := time.NewTimer(most)
-	defer wait.Stop()
+	s := a.sys.settlement(most)
+	if !a.end(t, err, true, s.tell) {
+		return nil
+	}
 	var unbooked error
 	select {
-	case unbooked = <-durable:
-	case <-wait.C:
+	case unbooked = <-s.durable:
+		a.sys.settled(s)
+	case <-s.late.C:
 		a.sys.log.Error("ledger row not durable yet", "request", a.job.req.ID, "attempt", a.n)
 		unbooked = errSlowBooks
 	case <-a.job.ctx.Done():
@@ -50,6 +49,29 @@ func (a *attempt) finish(t *tally, err *gateway.Error, winner bool) *gateway.Err
 		return nil
 	}
 	return ledgerDown(unbooked)
+}
+
+// settlement is a wait for a row to be durable. One that was told is used again; any other
+// may still be told.
+type settlement struct {
+	durable chan error // capacity 1
+	tell    func(error)
+	late    *time.Timer
+}
+
+func (s *System) settlement(most time.Duration) *settlement {
+	if w, _ := s.waits.Get().(*settlement); w != nil {
+		w.late.Reset(most)
+		return w
+	}
+	w := &settlement{durable: make(chan error, 1), late: time.NewTimer(most)}
+	w.tell = func(err error) { w.durable <- err }
+	return w
+}
+
+func (s *System) settled(w *settlement) {
+	w.late.Stop()
+	s.waits.Put(w)
 }
 
 var errSlowBooks = errors.New("the row is not durable after " + settleMust.String())
@@ -71,9 +93,8 @@ func (a *attempt) end(t *tally, err *gateway.Error, winner bool, done func(error
 				a.sys.affinity.keep(c, held{a.model, entry.Usage.Prompt(), now})
 			}
 		}
-		a.sys.root.Send(a.host, ended{attempt: a, outcome: breaker.Outcome{
-			Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.quickness(),
-		}})
+		a.over, a.outcome = now, breaker.Outcome{Err: nilOr(err), Tokens: entry.Usage.Total(), TTFT: a.quickness()}
+		a.sys.root.Send(a.host, ended{a})
 		if entry.Usage.Reported && err == nil { // at whatever price
 			a.sys.habits.saw(a.model, &entry, t, a.job.rules.PromptTokens)
 		}

@@ -16,7 +16,7 @@ func TestHeldUpRouterBlamesNobody(t *testing.T) {
 		s, b := setup(t, func(c *Config) { c.HedgeAfter = time.Second }, &fake{open: says("primary", 3400*time.Millisecond)}, second)
 		time.AfterFunc(500*time.Millisecond, func() {
 			status := make(chan []gateway.ProviderStatus)
-			s.tell(askStatus{status}) // holds the router until somebody takes the answer
+			go s.tell(askStatus{status}) // holds the router until somebody takes the answer
 			time.Sleep(3 * time.Second)
 			<-status
 		})

@@ -32,15 +32,24 @@ type job struct {
 
 	winner *attempt // the router's: whom the walk committed to
 
+	// lent is the attempt that the goroutine which waits for the answer makes itself, if one
+	// left before it began to wait; nobody, when it does.
+	lent atomic.Pointer[attempt]
+
 	state atomic.Uint32 // waiting, answered, left
-	reply chan result
+	told  result        // what reply announces
+	reply chan struct{} // capacity 1
 
 	parent *job // of a resumed stream: where costs and notes go
 
 	mu    sync.Mutex
 	notes []gateway.AttemptNote // of attempts that ended
 	cost  gateway.Microcents
-	guess bool          // some of cost is estimated
+	guess bool     // some of cost is estimated
+	room  struct { // what out and notes begin with: most requests need no more
+		out   [2]*attempt
+		notes [1]gateway.AttemptNote
+	}
 	open  int           // attempts that have left and have not ended
 	quiet chan struct{} // closed when open falls to 0; nil while nobody waits for that
 }
@@ -61,9 +70,21 @@ func (j *job) deliver(r result) bool {
 	if !j.state.CompareAndSwap(waiting, answered) {
 		return false
 	}
-	j.reply <- r
+	j.told = r
+	j.reply <- struct{}{}
 	return true
 }
+
+// nobody stands for the attempt that is not lent any more.
+var nobody = new(attempt)
+
+// lend gives an attempt to the goroutine that sent the request, which has nothing else to
+// do: its stack is grown, and no other has to be woken for the call nor for the answer.
+// false if it waits already, or has another.
+func (j *job) lend(a *attempt) bool { return j.lent.CompareAndSwap(nil, a) }
+
+// borrow is the attempt that was lent; nil if there is none. No other will be.
+func (j *job) borrow() *attempt { return j.lent.Swap(nobody) }
 
 // leave marks the client as gone; false when a result is already in reply.
 func (j *job) leave() bool { return j.state.CompareAndSwap(waiting, left) }
@@ -75,6 +96,9 @@ func (j *job) note(n gateway.AttemptNote) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.notes == nil {
+		j.notes = j.room.notes[:0]
+	}
 	j.notes = append(j.notes, n)
 	j.cost += n.Cost
 	j.guess = j.guess || n.Estimated
@@ -152,13 +176,10 @@ type (
 		attempt *attempt
 		err     *gateway.Error
 	}
-	departed struct { // admitted, and the call has left
-		attempt *attempt
-		probe   bool
-	}
-	content struct{ attempt *attempt }
-	whole   struct{ attempt *attempt }
-	failed  struct {
+	departed struct{ attempt *attempt } // admitted, and the call has left
+	content  struct{ attempt *attempt }
+	whole    struct{ attempt *attempt }
+	failed   struct {
 		attempt *attempt
 		err     *gateway.Error
 	}

@@ -27,7 +27,7 @@ func TestALateTickStopsNoDeadline(t *testing.T) {
 		go func() { s.Route(t.Context(), req); took <- time.Since(begun) }()
 		time.AfterFunc(990*time.Millisecond, func() {
 			st := make(chan []gateway.ProviderStatus)
-			s.tell(askStatus{st})
+			go s.tell(askStatus{st})
 			time.Sleep(30 * time.Millisecond)
 			<-st
 		})

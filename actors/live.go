@@ -27,7 +27,7 @@ type live struct {
 	script   *script  // what the client has seen; nil unless a break may be continued
 	next     *resumed // what took over after a break
 
-	idle   *time.Timer
+	idle   *time.Timer   // nil until somebody waits for the provider
 	most   time.Duration // of silence
 	gap    silence       // of who pulls
 	begun  time.Time
@@ -92,8 +92,6 @@ func (t *tally) add(c *gateway.Chunk) {
 func (l *live) watch() {
 	l.begun = time.Now()
 	l.most, l.gap.worth = l.attempt.sys.idle(l.attempt.model), l.attempt.sys.cfg.Times.LongGap()
-	l.idle = time.AfterFunc(time.Hour, l.look)
-	l.idle.Stop()
 }
 
 func (l *live) look() {
@@ -121,8 +119,19 @@ func (l *live) left(asked int64) time.Duration {
 }
 
 func (l *live) arm(d time.Duration) {
-	if l.armed.CompareAndSwap(false, true) {
-		l.idle.Reset(max(d, 0))
+	if !l.armed.CompareAndSwap(false, true) {
+		return
+	}
+	if l.idle == nil { // most short answers are there before anybody has to wait
+		l.idle = time.AfterFunc(time.Hour, l.look)
+	}
+	l.idle.Reset(max(d, 0))
+}
+
+// calm ends the limit on silence.
+func (l *live) calm() {
+	if l.idle != nil {
+		l.idle.Stop()
 	}
 }
 
@@ -130,6 +139,12 @@ func (l *live) arm(d time.Duration) {
 // and pull fill a chunk that their caller has: a stream that waits for its next token
 // waits in them, and what lies on its stack until then is what it costs in memory.
 func (l *live) ask(c *gateway.Chunk) (err error) {
+	if l.attempt.plain() {
+		if b, ok := l.stream.(gateway.Buffered); ok && b.Buffered() { // read as one body: there is no silence in it
+			*c, err = l.stream.Next()
+			return err
+		}
+	}
 	asked := l.sinceWhen()
 	*c, err = l.stream.Next()
 	l.asked.Store(0)
@@ -253,10 +268,10 @@ func (l *live) pull(c *gateway.Chunk) error {
 		l.tally.add(c)
 		return nil
 	case errors.Is(err, io.EOF):
-		l.idle.Stop()
+		l.calm()
 		return io.EOF
 	default:
-		l.idle.Stop()
+		l.calm()
 		return l.attempt.cause(err)
 	}
 }
@@ -350,12 +365,12 @@ func (l *live) lose(err error) {
 	e := asError(err)
 	l.stop()
 	l.attempt.finish(&l.tally, e, false)
-	l.attempt.sys.tell(failed{l.attempt, e})
+	l.attempt.failed(e)
 }
 
 func (l *live) stop() {
 	l.closed.Do(func() {
-		l.idle.Stop()
+		l.calm()
 		l.stream.Close()
 		l.attempt.sys.gaps.add(l.attempt.model, time.Now(), l.gap.short, l.gap.long)
 		l.attempt.cancel(nil)

@@ -11,7 +11,10 @@ import (
 // process is killed before it ends. What must be booked does not leave without.
 func (a *attempt) setOut() error {
 	o := a.outset()
-	err := a.sys.cfg.Books.Begin(&o)
+	err := a.sys.cfg.Books.Begin(a.ctx, &o)
+	if err != nil && a.ctx.Err() != nil {
+		return a.cause(err)
+	}
 	if err == nil || !a.sys.mustBook(a.job.req) && a.sys.cfg.Books.Full() == nil {
 		return nil // the alarm comes with the row
 	}

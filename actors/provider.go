@@ -6,17 +6,13 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"gateway"
-	"gateway/breaker"
 )
 
 // try asks a provider actor for one attempt.
 type try struct{ attempt *attempt }
 
 // ended tells it how an admitted attempt went.
-type ended struct {
-	attempt *attempt
-	outcome breaker.Outcome
-}
+type ended struct{ attempt *attempt }
 
 // recheck tells it that what waits for a model may have room now.
 type recheck struct{ model *gateway.Model }
@@ -41,7 +37,7 @@ func (p *providerActor) Receive(c actor.Context) {
 	case try:
 		p.try(c, m.attempt)
 	case ended:
-		m.attempt.permit.Done(time.Now(), m.outcome)
+		m.attempt.permit.Done(m.attempt.over, m.attempt.outcome)
 		p.serveQueue(c)
 	case recheck:
 		p.recheck(c, m.model)
@@ -77,17 +73,21 @@ func (p *providerActor) admit(c actor.Context, a *attempt) *gateway.Error {
 	if a.ctx.Err() != nil {
 		return a.cause(a.ctx.Err())
 	}
-	permit, err := p.site.gates.of(a.model).Admit(time.Now(), a.job.tokens())
+	now := time.Now()
+	permit, err := p.site.gates.of(a.model).Admit(now, a.job.tokens())
 	if err != nil {
 		e := *err
 		e.Provider, e.Model = a.model.Provider, a.model.Name
 		return &e
 	}
-	a.permit, a.host, a.begun = permit, c.Self(), time.Now()
+	a.permit, a.host, a.begun = permit, c.Self(), now
 	p.sys.attempts.Add(1)
 	a.job.departs()
-	p.sys.tell(departed{a, permit.Probe})
-	p.sys.workers.do(func() { a.run(p.site.cfg.Upstream) }) // ends when a.ctx does: the router or the client cancels it
+	p.sys.tell(departed{a})
+	a.up = p.site.cfg.Upstream
+	if !a.job.lend(a) {
+		p.sys.workers.do(a.run) // ends when a.ctx does: the router or the client cancels it
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (s *script) resumable() bool { return s != nil && !s.other }
 func (s *System) resume(l *live, broke *gateway.Error) *resumed {
 	old := l.attempt.job
 	text := l.script.text.String()
-	j := &job{ctx: old.ctx, req: old.req, begun: old.begun, maker: old.maker, rules: old.rules, parent: root(old), prefill: text, reply: make(chan result, 1)}
+	j := &job{ctx: old.ctx, req: old.req, begun: old.begun, maker: old.maker, rules: old.rules, parent: root(old), prefill: text, reply: make(chan struct{}, 1)}
 	for i, c := range old.cands {
 		if i != l.attempt.cand {
 			j.cands = append(j.cands, c)
@@ -48,9 +48,11 @@ func (s *System) resume(l *live, broke *gateway.Error) *resumed {
 		j.rules.ContentBy = j.rules.Deadline
 	}
 	j.rules.FirstRole, j.rules.Hedge, j.rules.Whole = gateway.Resumed, "off", false
+	j.borrow() // its attempts are made by others: Close may want to have the stream
 	s.tell(begin{j})
 	select {
-	case r := <-j.reply:
+	case <-j.reply:
+		r := j.told
 		if r.err != nil {
 			return nil
 		}
@@ -58,8 +60,8 @@ func (s *System) resume(l *live, broke *gateway.Error) *resumed {
 	case <-j.ctx.Done():
 		s.tell(gone{j})
 		if !j.leave() {
-			if r := <-j.reply; r.answer != nil {
-				r.answer.Stream.Close()
+			if <-j.reply; j.told.answer != nil {
+				j.told.answer.Stream.Close()
 			}
 		}
 		return nil

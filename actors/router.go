@@ -21,6 +21,7 @@ type router struct {
 	fleet     *route.Fleet
 	jobs      map[*job]struct{}
 	timetable timetable
+	now       time.Time // of the step under way
 	timer     *time.Timer
 	armed     time.Time
 	draining  bool
@@ -40,7 +41,7 @@ func (r *router) Receive(c actor.Context) {
 		r.forget(m.attempt)
 		r.step(m.attempt.job, route.Event{Kind: route.Refused, Attempt: m.attempt.n, Err: m.err})
 	case departed:
-		r.step(m.attempt.job, route.Event{Kind: route.Left, Attempt: m.attempt.n, Probe: m.probe})
+		r.step(m.attempt.job, route.Event{Kind: route.Left, Attempt: m.attempt.n, Probe: m.attempt.permit.Probe})
 	case content:
 		r.step(m.attempt.job, route.Event{Kind: route.Content, Attempt: m.attempt.n, After: m.attempt.first})
 	case whole:
@@ -68,7 +69,7 @@ func (r *router) Receive(c actor.Context) {
 func (r *router) start(c actor.Context) {
 	for i := range r.sys.sites {
 		s := r.sys.sites[i]
-		props := actor.PropsFromProducer(func() actor.Actor { return &providerActor{sys: r.sys, site: s} }, actor.WithDispatcher(&r.sys.workers))
+		props := actor.PropsFromProducer(func() actor.Actor { return &providerActor{sys: r.sys, site: s} }, actor.WithDispatcher(&r.sys.workers), actor.WithMailbox(newMailbox))
 		pid, err := c.SpawnNamed(props, "router/provider/"+s.cfg.Name)
 		if err != nil {
 			r.sys.log.Error("starting provider actor", "provider", s.cfg.Name, "err", err)
@@ -80,7 +81,7 @@ func (r *router) start(c actor.Context) {
 }
 
 func (r *router) begin(j *job) {
-	j.heapPos = -1
+	j.heapPos, j.out = -1, j.room.out[:0]
 	j.walk = route.New(j.rules, j.cands, r.fleet)
 	r.jobs[j] = struct{}{}
 	if r.draining {
@@ -102,6 +103,7 @@ func (r *router) step(j *job, ev route.Event) {
 		}
 	}()
 	now := time.Now()
+	r.now = now
 	for _, action := range j.walk.Step(ev, now) {
 		r.act(j, action)
 	}

@@ -33,6 +33,7 @@ type System struct {
 	workers  workers
 	attempts sync.WaitGroup // goroutines of attempts
 	rows     sync.WaitGroup // rows handed to the books
+	waits    sync.Pool      // of *settlement
 	inFlight atomic.Int64
 	affinity affinity
 	gaps     gapBook
@@ -77,7 +78,7 @@ func (s *System) spawn() (err error) {
 	resume := actor.NewOneForOneStrategy(1<<30, time.Second, func(any) actor.Directive { return actor.ResumeDirective })
 	s.ledger, err = s.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
 		return &ledgerActor{sys: s, totals: map[[2]string]gateway.SpendLine{}}
-	}, actor.WithGuardian(resume), actor.WithDispatcher(&s.workers)), "ledger")
+	}, actor.WithGuardian(resume), actor.WithDispatcher(&s.workers), actor.WithMailbox(newMailbox)), "ledger")
 	if err != nil {
 		return err
 	}
@@ -86,9 +87,9 @@ func (s *System) spawn() (err error) {
 	restart := actor.NewRestartingStrategy()
 	s.router, err = s.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
 		r := &router{sys: s, jobs: map[*job]struct{}{}, hosts: map[string]*actor.PID{}}
-		r.fleet = route.NewFleet(s.cfg.Times, s.view)
+		r.fleet = route.NewFleet(s.cfg.Times, func(m *gateway.Model) route.GateView { return s.view(m, r.now) })
 		return r
-	}, actor.WithGuardian(resume), actor.WithSupervisor(restart), actor.WithDispatcher(&s.workers)), "router")
+	}, actor.WithGuardian(resume), actor.WithSupervisor(restart), actor.WithDispatcher(&s.workers), actor.WithMailbox(newMailbox)), "router")
 	return err
 }
 
@@ -96,12 +97,12 @@ func (s *System) spawn() (err error) {
 func (s *System) tell(m any) { s.root.Send(s.router, m) }
 
 // view is what the router is told of a model's gate.
-func (s *System) view(m *gateway.Model) route.GateView {
+func (s *System) view(m *gateway.Model, now time.Time) route.GateView {
 	g := s.gatesOf(m.Provider)
 	if g == nil {
 		return route.GateView{Shut: true}
 	}
-	st := g.of(m).Status(time.Now())
+	st := g.of(m).Status(now)
 	return route.GateView{
 		Closed: st.State == breaker.Closed,
 		Shut:   st.State != breaker.Closed && st.State != breaker.HalfOpen,
@@ -145,7 +146,7 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 	if refusal != nil {
 		return nil, refusal
 	}
-	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, maker: from, reply: make(chan result, 1)}
+	j := &job{ctx: ctx, req: req, rules: rules, cands: cands, begun: now, maker: from, reply: make(chan struct{}, 1)}
 	s.crowd.join(j)
 	answer, failure := s.await(j)
 	if failure != nil || answer.Stream == nil {
@@ -156,20 +157,22 @@ func (s *System) Route(ctx context.Context, req *gateway.Request) (*gateway.Answ
 
 func (s *System) await(j *job) (*gateway.Answer, error) {
 	s.tell(begin{j})
-	var r result
+	if a := j.borrow(); a != nil { // ends when a.ctx does, as another's answer or the client's leaving has it
+		a.run()
+	}
 	select {
-	case r = <-j.reply:
+	case <-j.reply:
 	case <-j.ctx.Done():
 		s.tell(gone{j})
 		if j.leave() {
 			return nil, whyEnded(j.ctx)
 		}
-		r = <-j.reply // it came in the same moment; its owner closes it
+		<-j.reply // it came in the same moment; its owner closes it
 	}
-	if r.err != nil && j.ctx.Err() != nil {
+	if j.told.err != nil && j.ctx.Err() != nil {
 		return nil, whyEnded(j.ctx) // what its attempts failed of was the end of the request
 	}
-	return r.unpack()
+	return j.told.unpack()
 }
 
 // whyEnded is the reason that we had for ending a request, or that its client left.

@@ -99,7 +99,7 @@ type books struct {
 	begun    []gateway.Outset
 }
 
-func (b *books) Begin(o *gateway.Outset) error {
+func (b *books) Begin(_ context.Context, o *gateway.Outset) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.begun = append(b.begun, *o)

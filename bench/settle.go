@@ -103,7 +103,7 @@ func settleOne(books *ledger.Committer, id string) (took time.Duration, err erro
 	e := gateway.Entry{Request: id, Attempt: 1, Key: "bench", Op: "chat", Role: gateway.Primary, Provider: "first", Model: "bench-model", Asked: "auto",
 		Begun: time.Now(), FirstContent: time.Millisecond, Took: time.Second, Outcome: "ok", Finish: "stop", Winner: true, Stream: true,
 		Usage: gateway.Usage{Fresh: 100, Output: 40, Reported: true}, Source: gateway.UsageReported, Cost: 1234, Priced: true, PriceDate: "2026-11-10"}
-	if err := books.Begin(&gateway.Outset{Entry: e}); err != nil {
+	if err := books.Begin(context.Background(), &gateway.Outset{Entry: e}); err != nil {
 		return 0, err
 	}
 	done := make(chan error, 1)

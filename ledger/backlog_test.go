@@ -31,7 +31,7 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 		defer c.journal.pen.Unlock()
 		c.journal.dir = filepath.Join(dir, name)
 	}
-	if err := c.Begin(&gateway.Outset{Entry: row("in flight", 1)}); err != nil {
+	if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("in flight", 1)}); err != nil {
 		t.Fatal(err)
 	}
 	breakJournal(c)
@@ -55,7 +55,7 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 	}
 	repeats := NewRepeats(c, s)
 	for i := range 100 {
-		if err := c.Begin(&gateway.Outset{Entry: row("new", i+1)}); gateway.KindOf(err) != gateway.LedgerDown {
+		if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("new", i+1)}); gateway.KindOf(err) != gateway.LedgerDown {
 			t.Fatalf("an attempt may leave: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

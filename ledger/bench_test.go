@@ -52,7 +52,7 @@ func BenchmarkBook(b *testing.B) {
 	done := make(chan error, 1)
 	for n := range b.N {
 		e := busyRow(n)
-		if err := c.Begin(&gateway.Outset{Entry: e}); err != nil {
+		if err := c.Begin(b.Context(), &gateway.Outset{Entry: e}); err != nil {
 			b.Fatal(err)
 		}
 		c.Submit(e, gateway.Hold{}, 0, func(err error) { done <- err })

@@ -129,8 +129,9 @@ func (c *Committer) Recovered() Recovered { return c.found }
 
 // Begin makes it known that an attempt is about to be sent, and returns when that is
 // durable: the attempt is then booked whatever becomes of this process. It fails at
-// once with LedgerDown while the books cannot be written.
-func (c *Committer) Begin(o *gateway.Outset) error {
+// once with LedgerDown while the books cannot be written, and with ctx's cause when that
+// ends before: then the attempt may be known, and must not be sent.
+func (c *Committer) Begin(ctx context.Context, o *gateway.Outset) error {
 	if err := c.Failing(); err != nil {
 		return ledgerDown(err)
 	}
@@ -146,10 +147,15 @@ func (c *Committer) Begin(o *gateway.Outset) error {
 	}
 	done := make(chan error, 1)
 	c.put(item{record: record, outset: id, done: func(err error) { done <- err }})
-	if err := <-done; err != nil {
-		return ledgerDown(err)
+	select {
+	case err := <-done:
+		if err != nil {
+			return ledgerDown(err)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil
 }
 
 // left notes that an attempt is out whose outset is in a segment.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -84,7 +85,7 @@ func TestCommitterKeepsWhatCannotBeWritten(t *testing.T) {
 	if c.Failing() == nil {
 		t.Error("nothing says that the books cannot be written")
 	}
-	if err := c.Begin(&gateway.Outset{Entry: row("late", 1)}); gateway.KindOf(err) != gateway.LedgerDown {
+	if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("late", 1)}); gateway.KindOf(err) != gateway.LedgerDown {
 		t.Errorf("an attempt may leave: %v", err)
 	}
 	for try := 0; submit(t, c, row(fmt.Sprint("after", try), 1), gateway.Hold{}) != nil; try++ {
@@ -147,7 +148,7 @@ func TestSegmentsAreRemoved(t *testing.T) {
 	s := openStore(t, dir)
 	c := startBooks(t, s, dir)
 	c.journal.most = 1000
-	if err := c.Begin(&gateway.Outset{Entry: row("long", 1)}); err != nil {
+	if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("long", 1)}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 50 {
@@ -185,11 +186,11 @@ func TestLostAttemptIsBooked(t *testing.T) {
 	e := row("lost", 1)
 	e.Begun, e.Usage = time.Now(), gateway.Usage{Fresh: 100, Output: 1000}
 	o := gateway.Outset{Entry: e, Hold: h, Takes: time.Hour, Input: 10_000, Output: 20_000, Bills: gateway.BillsSeen}
-	if err := c.Begin(&o); err != nil {
+	if err := c.Begin(t.Context(), &o); err != nil {
 		t.Fatal(err)
 	}
 	o.Entry.Request = "ended"
-	if err := errors.Join(c.Begin(&o), submit(t, c, row("ended", 1), gateway.Hold{})); err != nil {
+	if err := errors.Join(c.Begin(t.Context(), &o), submit(t, c, row("ended", 1), gateway.Hold{})); err != nil {
 		t.Fatal(err)
 	}
 	c.Stop() // the record stays: it had not ended
@@ -296,5 +297,25 @@ func victim(dir string) {
 		if i%64 == 0 {
 			time.Sleep(time.Millisecond)
 		}
+	}
+}
+
+// Who waits for the journal to know an attempt need not wait for longer than the request lasts.
+func TestBeginEndsWithTheRequest(t *testing.T) {
+	dir := t.TempDir()
+	c, err := Start(openStore(t, dir), dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.journal.pen.Lock() // as on a disk that does not answer
+	left := errors.New("the client left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(left)
+	if err := c.Begin(ctx, &gateway.Outset{Entry: row("next", 1)}); err != left {
+		t.Errorf("%v, want %v", err, left)
+	}
+	c.journal.pen.Unlock()
+	if err := c.Stop(); err != nil {
+		t.Error(err)
 	}
 }

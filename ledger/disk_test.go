@@ -68,7 +68,7 @@ func TestDiskFull(t *testing.T) {
 	if err := c.Failing(); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("failing: %v", err)
 	}
-	if err := c.Begin(&gateway.Outset{Entry: row("new", 1)}); gateway.KindOf(err) != gateway.LedgerDown {
+	if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("new", 1)}); gateway.KindOf(err) != gateway.LedgerDown {
 		t.Errorf("an attempt may leave: %v", err)
 	}
 	if err := os.Remove(ballast); err != nil {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -173,7 +174,7 @@ func (w *world) admit() {
 	f := flightOf{hold: h, sent: w.rand.IntN(3) > 0}
 	if f.sent {
 		e := row(h.Request, h.Attempt)
-		if err := w.books.Begin(&gateway.Outset{Entry: e, Hold: h, Input: 1, Output: 1}); err != nil {
+		if err := w.books.Begin(context.Background(), &gateway.Outset{Entry: e, Hold: h, Input: 1, Output: 1}); err != nil {
 			w.fail("%v", err)
 		}
 	}

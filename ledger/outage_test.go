@@ -25,7 +25,7 @@ func TestBooksGoOnThoughNobodyMayWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	attempt := &gateway.Outset{Entry: row("r", 1)}
-	if err := c.Begin(attempt); gateway.KindOf(err) != gateway.LedgerDown || !errors.Is(err, syscall.ENOSPC) {
+	if err := c.Begin(t.Context(), attempt); gateway.KindOf(err) != gateway.LedgerDown || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("an attempt may leave: %v", err)
 	}
 	time.Sleep(3 * retryEvery) // the disk stays full for some tries
@@ -40,7 +40,7 @@ func TestBooksGoOnThoughNobodyMayWrite(t *testing.T) {
 			t.Fatalf("they do not go on: %v", c.Failing())
 		}
 	}
-	if err := c.Begin(attempt); err != nil {
+	if err := c.Begin(t.Context(), attempt); err != nil {
 		t.Error(err)
 	}
 	submit(t, c, attempt.Entry, gateway.Hold{})

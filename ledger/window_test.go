@@ -33,7 +33,7 @@ func TestRecordsArePutByMany(t *testing.T) {
 		all.Go(func() {
 			for i := range each {
 				e := row(fmt.Sprint(n, "-", i), 1)
-				if err := errors.Join(c.Begin(&gateway.Outset{Entry: e}), submit(t, c, e, gateway.Hold{})); err != nil {
+				if err := errors.Join(c.Begin(t.Context(), &gateway.Outset{Entry: e}), submit(t, c, e, gateway.Hold{})); err != nil {
 					t.Error(err)
 				}
 			}

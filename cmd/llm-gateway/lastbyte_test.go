@@ -23,9 +23,9 @@ type slowBooks struct {
 	rows chan func(error) // of each row: makes it durable
 }
 
-func (b *slowBooks) Begin(*gateway.Outset) error { return nil }
-func (b *slowBooks) Failing() error              { return nil }
-func (b *slowBooks) Full() error                 { return nil }
+func (b *slowBooks) Begin(context.Context, *gateway.Outset) error { return nil }
+func (b *slowBooks) Failing() error                               { return nil }
+func (b *slowBooks) Full() error                                  { return nil }
 
 func (b *slowBooks) Submit(_ gateway.Entry, _ gateway.Hold, _ gateway.Microcents, done func(error)) {
 	b.rows <- done
