@@ -2,6 +2,7 @@ package providers
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -36,7 +37,7 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 			s.toolCalls(chunk, state, value)
 		case "function_call":
 			if value.IsObject() {
-				s.toolCall(state, value, value, 0)
+				s.toolCall(state, value, value, 0, len(state.calls))
 				chunk.Tools = s.tools[len(s.tools)-1:]
 			}
 		case "annotations":
@@ -79,7 +80,7 @@ func contentParts(chunk *gateway.Chunk, parts gjson.Result) {
 }
 
 func (s *openAIStream) toolCalls(chunk *gateway.Chunk, state *openAIChoice, calls gjson.Result) {
-	first, position := len(s.tools), 0
+	first, position, before := len(s.tools), 0, len(state.calls)
 	calls.ForEach(func(_, call gjson.Result) bool {
 		index := position
 		if i := call.Get("index"); i.Type == gjson.Number {
@@ -87,7 +88,7 @@ func (s *openAIStream) toolCalls(chunk *gateway.Chunk, state *openAIChoice, call
 		} else if id := call.Get("id").Str; id != "" {
 			index = state.indexOf(id)
 		}
-		s.toolCall(state, call, call.Get("function"), index)
+		s.toolCall(state, call, call.Get("function"), index, before)
 		position++
 		return true
 	})
@@ -145,7 +146,16 @@ func (c *openAIChoice) begin(index int, id, name string) *openAICall {
 	return &c.calls[len(c.calls)-1]
 }
 
-func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result, index int) {
+// toolCall reads a piece of a call. before is how many calls there were when its event
+// began: nobody cuts a call in two within one event.
+//
+// A piece under the index of a call, with its name, an id of another and no arguments is
+// one of two things: of a server that makes an id for each piece it goes on with the call;
+// of one that gives all calls the same index it begins another. Which it was is seen by
+// what comes: arguments for the new id begin the call, arguments for the old one under a
+// third id show that ids say nothing here, and at the end of the choice (see settle) a
+// call has none.
+func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result, index, before int) {
 	var d gateway.ToolDelta
 	arguments := function.Get("arguments")
 	if arguments.IsObject() {
@@ -155,13 +165,27 @@ func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result
 	}
 	d.Signature = strings.Clone(call.Get("extra_content.google.thought_signature").Str)
 	id, name := call.Get("id").Str, function.Get("name").Str
-	if before := state.last(index); before != nil && before.next != "" && d.Arguments != "" && (id == "" || id == before.next) {
-		id, name, before.next = before.next, before.name, ""
+	last, fresh := state.last(index), false
+	if n := last.waiting(id); n > 0 && d.Arguments != "" {
+		ids := last.next[:n]
+		name, last.next = last.name, nil
+		for _, id := range ids[:n-1] {
+			s.tools = append(s.tools, gateway.ToolDelta{Index: state.begin(index, id, name).told, ID: id, Name: name})
+		}
+		id, fresh = ids[n-1], true
 	}
 	known := state.callOf(index, id, name)
-	if before := state.last(index); known == nil && before != nil && name == before.name && d.Arguments == "" && d.Signature == "" {
-		// of a server that makes an id for each piece it is the end of the call before
-		before.next, known = strings.Clone(id), before
+	other := !fresh && last != nil && id != "" && id != last.id && name != "" && name == last.name
+	switch {
+	case fresh, id == "" && last.followedBy(name, d.Arguments), other && known == last && len(state.calls) > before:
+		known = nil
+	case other && d.Arguments == "" && d.Signature == "" && (known == nil || known == last && !last.argued):
+		known = last
+		if len(last.next) < mostWaiting {
+			last.next = append(last.next, strings.Clone(id))
+		}
+	case other && known == last:
+		state.renames = true
 	}
 	if known == nil {
 		d.ID, d.Name = strings.Clone(id), strings.Clone(name)
@@ -179,4 +203,44 @@ func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result
 		known.signature = d.Signature
 	}
 	s.tools = append(s.tools, d)
+}
+
+// mostWaiting bounds what a provider's ids can make us keep.
+const mostWaiting = 128
+
+// waiting is how many of the calls that wait behind this one have begun when arguments
+// come with an id; those that come without go to the last.
+func (c *openAICall) waiting(id string) int {
+	switch {
+	case c == nil:
+		return 0
+	case id == "":
+		return len(c.next)
+	}
+	return 1 + slices.Index(c.next, id)
+}
+
+// followedBy says whether a piece without an id begins another call: with a name, and with
+// arguments of its own where the call has all of its.
+func (c *openAICall) followedBy(name, arguments string) bool {
+	return c != nil && name != "" && c.argued && strings.HasPrefix(strings.TrimLeft(arguments, whitespace), "{") &&
+		c.arguments.Whole(func() bool { return true })
+}
+
+// settle begins, at the end of a choice, the calls that nobody sent arguments for: they
+// have none, unless the server was seen to make an id for each piece.
+func (s *openAIStream) settle(chunk *gateway.Chunk, state *openAIChoice) {
+	if state.renames {
+		return
+	}
+	first, had := len(s.tools)-len(chunk.Tools), len(s.tools)
+	for i := range state.calls {
+		k := state.calls[i] // a copy: begin moves them
+		for _, id := range k.next {
+			s.tools = append(s.tools, gateway.ToolDelta{Index: state.begin(k.index, id, k.name).told, ID: id, Name: k.name})
+		}
+	}
+	if len(s.tools) > had {
+		chunk.Tools = s.tools[first:len(s.tools):len(s.tools)]
+	}
 }

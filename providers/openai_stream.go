@@ -43,6 +43,7 @@ type openAIChoice struct {
 	reasoned  bool
 	reasoning strings.Builder
 	calls     []openAICall
+	renames   bool // pieces of one call came with ids and its name: such a piece begins none
 }
 
 // openAICall is a tool call that has begun. Some servers give calls made at once the same
@@ -51,7 +52,7 @@ type openAICall struct {
 	index     int // as the server has it; the last call of an index is the one it goes on with
 	told      int // as it is told on
 	id, name  string
-	next      string // id of another call of the same name, which begins when arguments for it come
+	next      []string // ids of what may be other calls of the same name: see toolCall
 	signature string
 	argued    bool // some arguments came
 	arguments gateway.Progress
@@ -301,6 +302,9 @@ func (s *openAIStream) choice(choice gjson.Result, delta string) *gateway.Error 
 		failure.Code = cut(strings.Clone(finish.Str), 100)
 		failure.Message = "the provider stopped with an error"
 		return failure
+	}
+	if !state.finished {
+		s.settle(chunk, state)
 	}
 	if word == gateway.FinishStop && len(state.calls) > 0 {
 		word = gateway.FinishToolCalls

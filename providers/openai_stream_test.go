@@ -233,8 +233,17 @@ func TestCallsThatShareAnIndex(t *testing.T) {
 		"and then another index": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}`,
 			`{"index":1,"id":"c","function":{"name":"h","arguments":"{\"z\":"}}`, `{"index":1,"function":{"arguments":"3}"}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "g", Arguments: "{}"}, {ID: "c", Name: "h", Arguments: `{"z":3}`}}},
-		"an end with an id of its own": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":""}}`},
-			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}}},
+		"twice without arguments": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":""}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "f"}}},
+		"three times without any": {[]string{`{"index":0,"id":"a","function":{"name":"f"}}`, `{"index":0,"id":"b","function":{"name":"f"}}`, `{"index":0,"id":"c","function":{"name":"f","arguments":""}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f"}, {ID: "b", Name: "f"}, {ID: "c", Name: "f"}}},
+		"twice without any in one event": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":""}},{"index":0,"id":"b","function":{"name":"f","arguments":""}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f"}, {ID: "b", Name: "f"}}},
+		"the last of three with arguments": {[]string{`{"index":0,"id":"a","function":{"name":"f"}}`, `{"index":0,"id":"b","function":{"name":"f"}}`, `{"index":0,"id":"c","function":{"name":"f"}}`,
+			`{"index":0,"id":"c","function":{"arguments":"{\"x\":"}}`, `{"index":0,"function":{"arguments":"1}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f"}, {ID: "b", Name: "f"}, {ID: "c", Name: "f", Arguments: `{"x":1}`}}},
+		"without ids": {[]string{`{"function":{"name":"f","arguments":"{\"x\":"}}`, `{"function":{"arguments":"1}"}}`, `{"function":{"name":"f","arguments":"{\"x\":2}"}}`, `{"function":{"name":"f","arguments":" "}}`},
+			[]gateway.ToolCall{{Name: "f", Arguments: `{"x":1}`}, {Name: "f", Arguments: `{"x":2} `}}},
 		"begun without arguments": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":""}}`,
 			`{"index":0,"function":{"arguments":"{\"x\":"}}`, `{"index":0,"id":"b","function":{"arguments":"1}"}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{}"}, {ID: "b", Name: "f", Arguments: `{"x":1}`}}},
@@ -243,6 +252,9 @@ func TestCallsThatShareAnIndex(t *testing.T) {
 		"without arguments": {[]string{`{"index":0,"id":"a","function":{"name":"f"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f"}, {ID: "b", Name: "g", Arguments: "{}"}}},
 		"an id for each piece": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":""}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\":"}}`, `{"index":0,"id":"c","function":{"name":"f","arguments":"1}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}}},
+		"an id for each piece, the end too": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":""}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":""}}`,
+			`{"index":0,"id":"c","function":{"name":"f","arguments":"{\"x\":"}}`, `{"index":0,"id":"d","function":{"name":"f","arguments":"1}"}}`, `{"index":0,"id":"e","function":{"name":"f","arguments":""}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}}},
 		"the same id again": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":" "}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{} "}}},
@@ -253,6 +265,11 @@ func TestCallsThatShareAnIndex(t *testing.T) {
 		}
 		body.WriteString(`data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}` + "\n\ndata: [DONE]\n\n")
 		got, err := gateway.Collect(testStream(strings.NewReader(body.String())))
+		for i := range c.want {
+			if c.want[i].ID == "" && i < len(got.Choices[0].ToolCalls) { // one that was made here
+				c.want[i].ID = got.Choices[0].ToolCalls[i].ID
+			}
+		}
 		if err != nil || !slices.Equal(got.Choices[0].ToolCalls, c.want) {
 			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got.Choices[0].ToolCalls, c.want)
 		}
