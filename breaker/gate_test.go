@@ -331,3 +331,24 @@ func TestPaceCompressesTheClock(t *testing.T) {
 		admit(t, g)
 	})
 }
+
+// BenchmarkAdmit is one attempt's way through a gate: let in, and its end reported.
+func BenchmarkAdmit(b *testing.B) {
+	for name, cfg := range map[string]Config{
+		"no limits":   {},
+		"every limit": {RPM: 1 << 30, TPM: 1 << 40, MaxInFlight: 100, Adaptive: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			cfg.Rand = middle
+			g := New(NewSite(Config{Rand: middle}), cfg)
+			b.ReportAllocs()
+			for b.Loop() {
+				p, err := g.Admit(time.Now(), 100)
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.Done(time.Now(), Outcome{TTFT: time.Millisecond, Tokens: 100})
+			}
+		})
+	}
+}
