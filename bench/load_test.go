@@ -20,7 +20,7 @@ func TestLoadWritesWhatItMeasured(t *testing.T) {
 	folder := t.TempDir()
 	var out bytes.Buffer
 	err := run(t.Context(), []string{"load", "--url", server.URL + "/v1", "--stream", "--body", "300,10k", "-c", "2", "-n", "20",
-		"--warm-up", "0", "--key", "sk-secret", "--json", filepath.Join(folder, "r.json"), "--markdown", filepath.Join(folder, "r.md"), "--svg", folder}, &out)
+		"--warm-up", "0", "--key", "sk-secret", "--json", filepath.Join(folder, "r.json"), "--markdown", filepath.Join(folder, "r.md"), "--svg", folder, "--png", folder}, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestLoadWritesWhatItMeasured(t *testing.T) {
 	if gaps := r.Runs[0].Gaps; gaps == nil || gaps.P50 < 0.9 {
 		t.Errorf("gaps = %+v, want a millisecond or more", gaps)
 	}
-	for _, name := range []string{"r.md", "latency.svg", "time-1.svg", "time-2.svg"} {
+	for _, name := range []string{"r.md", "latency.svg", "time-1.svg", "time-2.svg", "latency.png"} {
 		text, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {
 			t.Error(err)

@@ -12,19 +12,20 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// plots writes latency by percentile of all runs, and answers over time of each.
-func (r *result) plots(folder string) error {
+// plots writes latency by percentile of all runs, and answers over time of each, in a
+// format that is named by its extension.
+func (r *result) plots(folder, format string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := r.plotLatency(filepath.Join(folder, "latency.svg")); err != nil {
+	if err := r.plotLatency(filepath.Join(folder, "latency."+format)); err != nil {
 		return fmt.Errorf("plotting latency: %w", err)
 	}
 	for i, one := range r.Runs {
 		if len(one.Timeline) == 0 {
 			continue
 		}
-		if err := one.plotTime(filepath.Join(folder, fmt.Sprintf("time-%d.svg", i+1))); err != nil {
+		if err := one.plotTime(filepath.Join(folder, fmt.Sprintf("time-%d.%s", i+1, format))); err != nil {
 			return fmt.Errorf("plotting %s over time: %w", one.Name, err)
 		}
 	}

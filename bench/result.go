@@ -13,13 +13,14 @@ import (
 )
 
 // outputs say where a result goes besides the terminal.
-type outputs struct{ jsonFile, markdownFile, svgFolder string }
+type outputs struct{ jsonFile, markdownFile, svgFolder, pngFolder string }
 
 func (o *outputs) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.jsonFile, "json", "", "file for the result as JSON")
 	f.StringVar(&o.markdownFile, "markdown", "", "file for the result as a Markdown table")
 	f.StringVar(&o.svgFolder, "svg", "", "folder for plots: latency by percentile, answers over time")
+	f.StringVar(&o.pngFolder, "png", "", "folder for the same plots as PNG")
 }
 
 // result is what a command measured: its runs, and what they ran on.
@@ -152,8 +153,13 @@ func (o *outputs) write(out io.Writer, r *result) error {
 			return err
 		}
 	}
-	if o.svgFolder != "" {
-		return r.plots(o.svgFolder)
+	for format, folder := range map[string]string{"svg": o.svgFolder, "png": o.pngFolder} {
+		if folder == "" {
+			continue
+		}
+		if err := r.plots(folder, format); err != nil {
+			return err
+		}
 	}
 	return nil
 }
