@@ -65,8 +65,9 @@ func newOverload() *cobra.Command {
 	f.IntVar(&o.rounds, "rounds", 3, "saturation, slowloris: rounds of each")
 	f.Float64Var(&o.times, "times", 3, "saturation: how many times the sustained rate")
 	f.Float64Var(&o.cpu, "cpu", 0.5, "saturation: processors that the gateway may use, so that who sends has enough; 0: any")
-	f.IntVar(&o.readers, "readers", 500, "readers: how many")
+	f.IntVar(&o.readers, "readers", 2000, "readers: how many")
 	f.IntVar(&o.slow, "slow", 1000, "slowloris: connections, half of them in the header and half in the body")
+	f.BoolVar(&o.rig.tls, "tls", false, "call the provider over TLS, which offers HTTP/2")
 	f.StringVar(&o.rig.binary, "gateway", "", "gateway binary; empty: build it")
 	f.StringVar(&o.rig.sync, "ledger-sync", "full", "what the gateway's ledger waits for: full or normal")
 	return cmd
