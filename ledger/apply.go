@@ -23,33 +23,41 @@ func (s *Store) Append(ctx context.Context, rows []gateway.Entry) (doubled int, 
 // attempt are there already changes nothing, on no account either, and is counted in
 // doubled. When it returns without error the batch survives a killed process.
 func (s *Store) Apply(ctx context.Context, b Batch) (doubled int, err error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, fmt.Errorf("writing to the ledger: %w", err)
+	if doubled, err = s.apply(ctx, &b, rowsAtOnce); errors.Is(err, errTwice) {
+		doubled, err = s.apply(ctx, &b, 1)
 	}
-	doubled, err = s.applyTo(ctx, tx, &b)
-	if err := errors.Join(err, end(tx, err)); err != nil {
+	if err != nil {
 		return 0, fmt.Errorf("writing to the ledger: %w", err)
 	}
 	return doubled, nil
 }
 
-func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch) (doubled int, err error) {
+func (s *Store) apply(ctx context.Context, b *Batch, most int) (doubled int, err error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	doubled, err = s.applyTo(ctx, tx, b, most)
+	return doubled, errors.Join(err, end(tx, err))
+}
+
+// applyTo writes a batch, its rows by most at a time.
+func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch, most int) (doubled int, err error) {
 	done, err := sumUp(ctx, tx, b.Bookings)
 	if err != nil {
 		return 0, err
 	}
-	row, f, sums := tx.StmtContext(ctx, s.row), newFold(done), map[Charge]money{}
+	isNew, err := s.insert(ctx, tx, b.Bookings, most)
+	if err != nil {
+		return 0, err
+	}
+	f, sums := newFold(done), map[Charge]money{}
 	for i := range b.Bookings {
-		e := &b.Bookings[i].Entry
-		res, err := row.ExecContext(ctx, columns(e)...)
-		if err != nil {
-			return 0, err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		if isNew != nil && !isNew[i] {
 			doubled++
 			continue
 		}
+		e := &b.Bookings[i].Entry
 		f.add(e)
 		for _, c := range b.Bookings[i].Charges {
 			at := Charge{Account: c.Account, Quarter: c.Quarter}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,8 +11,6 @@ import (
 	"path/filepath"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
-
-	"gateway"
 )
 
 // migrations bring a file from one version to the next; PRAGMA user_version holds how
@@ -57,6 +54,8 @@ type Options struct {
 type Store struct {
 	write *sql.DB // one connection
 	row   *sql.Stmt
+	rows  *sql.Stmt // rowsAtOnce
+	alike *sql.Stmt // as many that are alike
 	roll  *sql.Stmt
 	read  *sql.DB
 	lock  *os.File
@@ -156,11 +155,11 @@ func (s *Store) open(path string, opts Options) (err error) {
 	if err = s.migrate(); err != nil {
 		return err
 	}
-	if s.row, err = s.write.Prepare(insertRow); err != nil {
-		return fmt.Errorf("opening the ledger: %w", err)
-	}
-	if s.roll, err = s.write.Prepare(addCell); err != nil {
-		return fmt.Errorf("opening the ledger: %w", err)
+	for stmt, text := range map[**sql.Stmt]string{&s.row: insertRows(1, false), &s.rows: insertRows(rowsAtOnce, false),
+		&s.alike: insertRows(rowsAtOnce, true), &s.roll: addCell} {
+		if *stmt, err = s.write.Prepare(text); err != nil {
+			return fmt.Errorf("opening the ledger: %w", err)
+		}
 	}
 	s.read, err = connect(path, "mode=ro", opts)
 	return err
@@ -226,20 +225,4 @@ func (s *Store) Close() error {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-const insertRow = `INSERT INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
-
-func columns(e *gateway.Entry) []any {
-	tags := "{}"
-	if len(e.Tags) > 0 {
-		if b, err := json.Marshal(e.Tags); err == nil {
-			tags = string(b)
-		}
-	}
-	u := &e.Usage
-	return []any{e.Request, e.Attempt, e.Key, tags, e.Op, string(e.Role), e.Provider, e.Model, e.Asked,
-		e.Begun.UnixNano(), int64(e.FirstContent), int64(e.Took), e.Outcome, e.Status, e.Finish, e.Winner, e.Stream,
-		u.Fresh, u.CachedRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, string(e.Source),
-		int64(e.Cost), u.HasBilled, e.Priced, e.PriceDate, e.Team, e.Run, e.Tariff}
 }
