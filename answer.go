@@ -93,6 +93,7 @@ type Answer struct {
 	Protocol        *Protocol // of the provider
 	Attempts        int
 	Hedged          bool
+	CallID          string // the provider's own name for the call; "" if it said none
 
 	// Stream is set for a streaming client. Its Next returns io.EOF only after the
 	// winner's ledger row is durable.

@@ -90,6 +90,11 @@ type Error struct {
 	Quota bool
 	// Rate is what the answer's headers said about limits; nil when they said nothing.
 	Rate *RateInfo
+	// CallID is the provider's own name for the call; "" if it said none.
+	CallID string
+	// Body is what the provider said, as it came, if that is the client's to read: of a
+	// refusal, in the client's own format, without secrets. Nil otherwise.
+	Body []byte
 	// Sent is true when the request's body may have reached the provider, so that it may bill the prompt.
 	Sent bool
 	// Usage is what the provider reported before it failed, if it did.

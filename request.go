@@ -266,6 +266,9 @@ type Call struct {
 	OnDowngrade func(what string)
 	// OnRate, if set, is called with the limits that the answer's headers told.
 	OnRate func(RateInfo)
+	// OnNamed, if set, is called with the provider's own name for the call, if its answer's
+	// headers have one.
+	OnNamed func(id string)
 }
 
 // Chat is the request's normal form, for an adapter that makes its body of it. What that

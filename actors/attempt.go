@@ -52,6 +52,7 @@ type attempt struct {
 
 	mu   sync.Mutex
 	sent bool
+	name string   // that the provider gave the call
 	lost []string // what of the conversation the adapter left out, each thing once
 	once sync.Once
 }
@@ -229,6 +230,7 @@ func (a *attempt) call() *gateway.Call {
 		OnSent:      func() { a.mu.Lock(); a.sent = true; a.mu.Unlock() },
 		OnRate:      func(r gateway.RateInfo) { a.permit.Heard(time.Now(), &r) },
 		OnDowngrade: a.loses,
+		OnNamed:     func(id string) { a.mu.Lock(); a.name = id; a.mu.Unlock() },
 	}
 }
 
@@ -270,7 +272,11 @@ func (a *attempt) answer(w win) *gateway.Answer {
 	if a.job.rules.Whole {
 		cost, guess = a.job.spent()
 	}
+	a.mu.Lock()
+	name := a.name
+	a.mu.Unlock()
 	return &gateway.Answer{
+		CallID:   name,
 		Provider: a.model.Provider, Model: a.model.Name, Protocol: &a.model.Protocol,
 		Attempts: w.attempts, Hedged: w.hedged,
 		Cost: cost, Estimated: guess, HasCost: a.job.rules.Whole,

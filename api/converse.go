@@ -36,6 +36,7 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 			return
 		}
 		s.noteWhole(c, answer, &answer.Completion.Usage)
+		d.called(c.Writer.Header(), answer.CallID, protocolOf(answer).Passes(req))
 		c.Data(http.StatusOK, "application/json", d.answer(req, answer))
 	}
 }

@@ -38,6 +38,9 @@ type dialect struct {
 	// failure appends an error and gives its status. id is the request's, for formats
 	// whose errors name it.
 	failure func(b []byte, p *problem, id string) ([]byte, int)
+	// names is the header in which a provider of the format names a call, and its clients
+	// look for that; "" where the gateway's own name stands.
+	names string
 	// alive is what keeps a silent stream open once events have gone out; before the
 	// first it is always a comment.
 	alive string
@@ -54,6 +57,19 @@ func (d *dialect) answer(req *gateway.Request, a *gateway.Answer) []byte {
 		return withReceipt(body, req, a)
 	}
 	return d.whole(nil, req, a)
+}
+
+// called tells a provider's own name for the call: its support asks for it. Where the client
+// gets what the provider said as it came, it is found where that provider puts it, too.
+func (d *dialect) called(h http.Header, id string, asItCame bool) {
+	if id == "" {
+		return
+	}
+	named := []string{id}
+	h["X-Gateway-Provider-Request-Id"] = named
+	if d.names != "" && asItCame {
+		h[d.names] = named
+	}
 }
 
 // eventWriter writes the events of one answer in one format. One goroutine uses it.

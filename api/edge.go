@@ -101,8 +101,22 @@ func (s *Server) fail(c *gin.Context, err error, status ...int) {
 
 func (s *Server) writeFailure(c *gin.Context, p *problem) {
 	c.Abort()
-	body, status := dialectOf(c.Request).failure(nil, p, event(c).id)
+	d := dialectOf(c.Request)
+	if p.err != nil {
+		d.called(c.Writer.Header(), p.err.CallID, p.asItCame())
+	}
+	if p.asItCame() {
+		c.Data(p.err.Status, "application/json", p.err.Body)
+		return
+	}
+	body, status := d.failure(nil, p, event(c).id)
 	c.Data(status, "application/json", body)
+}
+
+// asItCame says that the client gets the words of the only provider that was asked, which
+// speaks its format: what it refuses is the client's to mend, and says more than we know.
+func (p *problem) asItCame() bool {
+	return p.own && p.err != nil && p.err.Body != nil && len(p.tries) <= 1
 }
 
 // failAs writes a failure that has nothing to do with providers.

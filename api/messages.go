@@ -38,6 +38,7 @@ var messagesDialect = dialect{
 		e := p.messagesEdge()
 		return p.messages(b, e.kind, id), e.status
 	},
+	names: "Request-Id",
 	alive: "event: ping\ndata: {\"type\":\"ping\"}\n\n",
 }
 

@@ -128,6 +128,9 @@ func (s *Server) line(c *gin.Context, ev *wide) {
 	if a := ev.answer; a != nil {
 		attrs = append(attrs, slog.String("provider", a.Provider), slog.String("model", a.Model), slog.Int("attempts", a.Attempts),
 			slog.Bool("hedged", a.Hedged), slog.Bool("stream", ev.stream), slog.Duration("ttft", ev.first))
+		if a.CallID != "" {
+			attrs = append(attrs, slog.String("provider_request", a.CallID))
+		}
 		if ev.usage != nil {
 			attrs = append(attrs, slog.Int("prompt_tokens", ev.usage.Prompt()), slog.Int("completion_tokens", ev.usage.Output))
 		}

@@ -170,6 +170,7 @@ func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
 	out.mu.Lock()
 	if !out.open {
 		answerHeaders(c, answer)
+		d.called(c.Writer.Header(), answer.CallID, protocolOf(answer).Passes(req))
 	}
 	out.mu.Unlock()
 	s.relay(c, out, d.events(req, answer), req, answer)

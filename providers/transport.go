@@ -7,9 +7,13 @@ import (
 	"net"
 	"net/http"
 	neturl "net/url"
+	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/tidwall/gjson"
 
 	"gateway"
 )
@@ -54,16 +58,57 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 	if rate != nil && call.OnRate != nil {
 		call.OnRate(*rate)
 	}
+	name := callID(resp.Header)
+	if name != "" && call.OnNamed != nil {
+		call.OnNamed(name)
+	}
 	if resp.StatusCode/100 != 2 {
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 		resp.Body.Close()
 		cancel()
 		failure := classify(c.Kind, c.Name, call.Model.Name, resp.StatusCode, resp.Header, said)
-		failure.Sent = true
+		failure.Sent, failure.CallID = true, name
+		failure.Message, failure.Code = c.unquoted(failure.Message), c.unquoted(failure.Code)
+		if call.Model.Protocol.Passes(call.Request) {
+			failure.Body = c.readable(resp.StatusCode, said)
+		}
 		return nil, failure
 	}
 	resp.Body = &cancelBody{resp.Body, cancel}
 	return resp, nil
+}
+
+// callID is how a provider names a call in the headers of its answer: Anthropic and OpenAI
+// do, and many that speak their formats.
+func callID(h http.Header) string {
+	for _, name := range [...]string{"Request-Id", "X-Request-Id"} {
+		if id := h.Get(name); saneID.MatchString(id) {
+			return id
+		}
+	}
+	return ""
+}
+
+var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// readable is the body of a refusal, if the client may read it as it came: an object that
+// names no key.
+func (c *caller) readable(status int, said []byte) []byte {
+	if status/100 != 4 || !gjson.ValidBytes(said) || !gjson.ParseBytes(said).IsObject() ||
+		secrets.Match(said) || c.unquoted(string(said)) != string(said) {
+		return nil
+	}
+	return said
+}
+
+// unquoted takes out our own key, of whatever shape: providers quote the one they refuse. One
+// that is shorter than any real one is a word of a test or a local server.
+func (c *caller) unquoted(text string) string {
+	const least = 8
+	if len(c.Key) < least {
+		return text
+	}
+	return strings.ReplaceAll(text, c.Key, "[redacted]")
 }
 
 // exchange makes the call. sent says that some of the request may have reached the
