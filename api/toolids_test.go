@@ -16,7 +16,7 @@ import (
 var idOfMessages = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
 func FuzzMessagesID(f *testing.F) {
-	for _, id := range []string{"functions.read_file:0", "toolu_01-A", "gw1_", "gw1_a-", "gw1_a-zz", "gw1_a-2e", "日本", "\xff", "a b"} {
+	for _, id := range []string{"functions.read_file:0", "toolu_01-A", "gw1_", "gw1_a-", "gw1_a-zz", "gw1_a-p", "gw1_a-2e", "日本", "\xff", "a b", "fc|a/b", strings.Repeat("long-", 20)} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
@@ -27,8 +27,11 @@ func FuzzMessagesID(f *testing.F) {
 		if id != "" && !idOfMessages.MatchString(got) {
 			t.Errorf("%q became %q", id, got)
 		}
-		if idOfMessages.MatchString(id) && !strings.HasPrefix(id, escapedID) && got != id {
+		if fits := idOfMessages.MatchString(id) && len(id) <= gateway.MaxClaudeToolID; fits && !strings.HasPrefix(id, gateway.EscapedToolID) && got != id {
 			t.Errorf("%q fits and became %q", id, got)
+		}
+		if got != id && !strings.HasPrefix(got, gateway.EscapedToolID) || got == id && len(id) > gateway.MaxClaudeToolID {
+			t.Errorf("%q became %q, of which nobody sees that it may be too long", id, got)
 		}
 		if own := ownID(id); own != id && messagesID(own) != id {
 			t.Errorf("%q became %q, of which it was not made", id, own)
@@ -40,10 +43,18 @@ func FuzzMessagesID(f *testing.F) {
 
 // An id that only looks as if it had been escaped is its maker's own.
 func TestIDsThatWereNotEscapedStay(t *testing.T) {
-	for _, id := range []string{"gw1_", "gw1_abc", "gw1_-ff", "gw1_a-2E", "gw1_a-61", "gw1_a-", "gw1_a-zz", "toolu_1", ""} {
+	for _, id := range []string{"gw1_", "gw1_abc", "gw1_-ff", "gw1_a-2E", "gw1_a-2e", "gw1_a-61", "gw1_a-", "gw1_a-zz", "toolu_1", ""} {
 		if own := ownID(id); own != id {
 			t.Errorf("%q became %q", id, own)
 		}
+	}
+}
+
+// Ids as they are made today stay short enough for Anthropic where that is possible.
+func TestEscapedIDsAreShort(t *testing.T) {
+	name := strings.Repeat("n", 45)
+	if got := messagesID("functions." + name + ":12"); got != "gw1_functions-p"+name+"-q12" || len(got) > gateway.MaxClaudeToolID {
+		t.Errorf("%q has %d characters", got, len(got))
 	}
 }
 

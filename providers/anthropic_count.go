@@ -42,7 +42,7 @@ func (a *anthropic) CountTokens(ctx context.Context, call *gateway.Call) (int, e
 func (a *anthropic) countAsk(call *gateway.Call) (*messagesAsk, error) {
 	if call.Request.Wire == messagesWire && call.Request.Raw != nil {
 		raw, _ := withoutThinking(call.Request.Raw, false)
-		return &messagesAsk{body: replaced(raw, "model", quoted(call.Model.Name)), relayed: true}, nil
+		return &messagesAsk{body: replaced(messagesIDs(raw), "model", quoted(call.Model.Name)), relayed: true}, nil
 	}
 	ask, err := a.translate(call, false)
 	if err != nil {

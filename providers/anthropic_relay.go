@@ -11,7 +11,7 @@ import (
 // relay makes the body for a client of the same format: its own, byte for byte but for
 // the model, whether to stream, and a limit above what the hold was computed with. Reasoning
 // that another provider made, which we had sealed, is left out: its signature says
-// nothing here. With unthinking, all earlier reasoning is left out and no budget is asked for.
+// nothing here. An id of another's call that is too long for it is shortened. With unthinking, all earlier reasoning is left out and no budget is asked for.
 func (a *anthropic) relay(call *gateway.Call, unthinking bool) (*messagesAsk, error) {
 	raw := call.Request.Raw
 	ask := &messagesAsk{relayed: true, thinks: !unthinking && recallsThinking(raw)}
@@ -25,7 +25,7 @@ func (a *anthropic) relay(call *gateway.Call, unthinking bool) (*messagesAsk, er
 			call.Downgraded("the reasoning that others made was left out")
 		}
 	}
-	body, err := splicedBody(call, raw, "max_tokens")
+	body, err := splicedBody(call, messagesIDs(raw), "max_tokens")
 	ask.body = body
 	return ask, err
 }

@@ -110,7 +110,7 @@ func (e *messagesEdit) assistant(m *gateway.Message) error {
 		blocks = append(blocks, messagesBlock{Type: "text", Text: m.Refusal})
 	}
 	for _, t := range m.ToolCalls {
-		blocks = append(blocks, messagesBlock{Type: "tool_use", ID: fitToolID(t.ID, maxClaudeToolID, false, e.ids), Name: t.Name,
+		blocks = append(blocks, messagesBlock{Type: "tool_use", ID: fitToolID(t.ID, gateway.MaxClaudeToolID, false, e.ids), Name: t.Name,
 			Input: jsontext.Value(argumentsObject(t.Arguments))})
 	}
 	if len(blocks) > 0 && blocks[len(blocks)-1].Type != "text" && len(m.ToolCalls) == 0 {
@@ -119,8 +119,6 @@ func (e *messagesEdit) assistant(m *gateway.Message) error {
 	e.say("assistant", blocks...)
 	return nil
 }
-
-const maxClaudeToolID = 64
 
 func (e *messagesEdit) toolResult(m *gateway.Message) error {
 	var shown []gateway.Part
@@ -135,7 +133,7 @@ func (e *messagesEdit) toolResult(m *gateway.Message) error {
 	if err != nil {
 		return err
 	}
-	result := messagesBlock{Type: "tool_result", ToolUseID: fitToolID(m.ToolCallID, maxClaudeToolID, false, e.ids), Content: content, IsError: m.IsError}
+	result := messagesBlock{Type: "tool_result", ToolUseID: fitToolID(m.ToolCallID, gateway.MaxClaudeToolID, false, e.ids), Content: content, IsError: m.IsError}
 	for i := range content { // a breakpoint belongs to the block of the turn
 		if content[i].Cache != nil {
 			result.Cache, content[i].Cache = content[i].Cache, nil

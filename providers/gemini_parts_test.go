@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
+
+	"gateway"
 )
 
 // A body of many parts costs what its length does. One edit of the whole body for each of
@@ -131,15 +133,15 @@ func TestToolIDsAreSoughtOnce(t *testing.T) {
 		if n > 0 {
 			seed += "#" + strconv.Itoa(n)
 		}
-		id := hashedID(seed, maxClaudeToolID)
-		if got := fitToolID(id, maxClaudeToolID, false, taken); got != id {
+		id := hashedID(seed, gateway.MaxClaudeToolID)
+		if got := fitToolID(id, gateway.MaxClaudeToolID, false, taken); got != id {
 			t.Fatalf("%s became %s", id, got)
 		}
 	}
 	begun := time.Now()
-	first := fitToolID(odd, maxClaudeToolID, false, taken)
+	first := fitToolID(odd, gateway.MaxClaudeToolID, false, taken)
 	for range calls {
-		if got := fitToolID(odd, maxClaudeToolID, false, taken); got != first {
+		if got := fitToolID(odd, gateway.MaxClaudeToolID, false, taken); got != first {
 			t.Fatalf("%s, then %s", first, got)
 		}
 	}

@@ -16,8 +16,8 @@ func (a *gemini) relays(call *gateway.Call) bool {
 }
 
 // relay makes the body for a client of the same format: its own, but for a limit above
-// what the hold was computed with. With sentinel, signatures of calls are replaced and
-// those of texts left out.
+// what the hold was computed with. With sentinel, signatures of calls are replaced, the
+// first call of a turn gets one if it has none, and those of texts are left out.
 func (a *gemini) relay(call *gateway.Call, sentinel bool) ([]byte, error) {
 	body := fittedContents(call.Request.Raw, sentinel)
 	if call.MaxTokens == 0 {
@@ -43,7 +43,8 @@ func (a *gemini) relay(call *gateway.Call, sentinel bool) ([]byte, error) {
 
 // fittedContents leaves out parts without data, which are refused: SDKs make them of the
 // empty text that many streams end with. One that bears a signature gets that text back.
-// With sentinel, signatures go too: those of calls for the word that stands for them. A
+// With sentinel, signatures go too: those of calls for the word that stands for them, which
+// a first call without any gets as well. A
 // content of which nothing is left goes with its parts. What needs no change is the body
 // as it came. Everything is read and written once, however many parts there are.
 func fittedContents(body []byte, sentinel bool) []byte {
@@ -78,8 +79,15 @@ func fittedContents(body []byte, sentinel bool) []byte {
 func fittedContent(content gjson.Result, sentinel bool) (text string, changed bool) {
 	parts := content.Get("parts")
 	var kept []string
+	called := false
 	for _, part := range parts.Array() { // of which one alone may stand for the list
 		text, differs := fittedPart(part, sentinel)
+		if sentinel && !called && calls(part) {
+			called = true
+			if signed := part.Get("thoughtSignature").Exists() || part.Get("thought_signature").Exists(); !signed {
+				text, differs = withSentinel(part), true
+			}
+		}
 		if changed = changed || differs; text != "" {
 			kept = append(kept, text)
 		}
@@ -126,8 +134,24 @@ func fittedPart(part gjson.Result, sentinel bool) (text string, changed bool) {
 	return part.Raw, changed
 }
 
+func calls(part gjson.Result) bool {
+	return part.Get("functionCall").Exists() || part.Get("function_call").Exists()
+}
+
+// withSentinel is a call that came without a signature, as those that another provider
+// made do.
+func withSentinel(part gjson.Result) string {
+	w := objectWriter{}
+	part.ForEach(func(key, value gjson.Result) bool {
+		w.put(key.Str, value.Raw)
+		return true
+	})
+	w.put("thoughtSignature", quoted(unsigned))
+	return w.done()
+}
+
 func withoutSignature(part gjson.Result) string {
-	called := part.Get("functionCall").Exists() || part.Get("function_call").Exists()
+	called := calls(part)
 	w := objectWriter{}
 	part.ForEach(func(key, value gjson.Result) bool {
 		switch signature := key.Str == "thoughtSignature" || key.Str == "thought_signature"; {

@@ -30,8 +30,14 @@ func TestGeminiRelayChangesOnlyWhatItMust(t *testing.T) {
 			t.Errorf("%v\n got %s\nwant %s", err, got, want)
 		}
 	}
-	call := &gateway.Call{Request: &gateway.Request{Wire: geminiWire, Raw: []byte(`{"contents":[{"parts":[{"text":"a","thoughtSignature":"s"},{"functionCall":{"name":"f"},"thoughtSignature":"t"}]}]}`)}, Model: &gateway.Model{}}
-	if got, err := a.relay(call, true); err != nil || string(got) != `{"contents":[{"parts":[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"`+unsigned+`"}]}]}` {
-		t.Errorf("%v %s", err, got)
+	for from, want := range map[string]string{
+		`[{"text":"a","thoughtSignature":"s"},{"functionCall":{"name":"f"},"thoughtSignature":"t"}]`: `[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"` + unsigned + `"}]`,
+		// Another provider made these, which signs nothing.
+		`[{"functionCall":{"name":"f"}},{"functionCall":{"name":"g"}}]`: `[{"functionCall":{"name":"f"},"thoughtSignature":"` + unsigned + `"},{"functionCall":{"name":"g"}}]`,
+	} {
+		call := &gateway.Call{Request: &gateway.Request{Wire: geminiWire, Raw: []byte(`{"contents":[{"parts":` + from + `}]}`)}, Model: &gateway.Model{}}
+		if got, err := a.relay(call, true); err != nil || string(got) != `{"contents":[{"parts":`+want+`}]}` {
+			t.Errorf("%v %s", err, got)
+		}
 	}
 }

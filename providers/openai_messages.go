@@ -54,7 +54,7 @@ func compact(text string) string { return gjson.Get(text, "@ugly").Raw }
 
 func (e *edit) touches(raw string) bool {
 	q := e.q
-	if e.schema != "" || e.call.Prefill != "" || q.ToolIDs != "" || q.ToolName || q.ReasoningBack || q.TextAsString || e.model.reasoning {
+	if e.schema != "" || e.call.Prefill != "" || q.ToolIDs != "" && e.longIDs(raw) || q.ToolName || q.ReasoningBack || q.TextAsString || e.model.reasoning {
 		return true
 	}
 	if e.call.Request.UsualHistory {
@@ -186,11 +186,26 @@ func (e *edit) content(value, m gjson.Result) string {
 	return quoted(strings.Join(texts, "\n"))
 }
 
+// maxOpenAIToolID is how many characters OpenAI takes in the id of a call. Source: wire
+// reference section 5.3.
+const maxOpenAIToolID = 40
+
+// toolID is the id of a call as this provider takes it. Others are made alike in the call
+// and in its result, and in the same way whenever the conversation comes.
 func (e *edit) toolID(id string, ids map[string]string) string {
-	if e.q.ToolIDs == "alnum9" {
+	switch {
+	case e.q.ToolIDs == "alnum9":
 		return fitToolID(id, 9, true, ids)
+	case e.q.ToolIDs == "max40" && len(id) > maxOpenAIToolID:
+		return fitToolID(id, maxOpenAIToolID, false, ids)
 	}
 	return id
+}
+
+// longIDs says whether ids of the messages may have to be others here: it looks at those
+// of results, without which no call may be.
+func (e *edit) longIDs(raw string) bool {
+	return e.q.ToolIDs != "max40" || anyLong(raw, `"tool_call_id"`, maxOpenAIToolID)
 }
 
 func (e *edit) toolCalls(list gjson.Result, names, ids map[string]string) string {

@@ -50,7 +50,7 @@ type Quirks struct {
 	Effort         map[string]string `json:"effort,omitempty"`           // reasoning_effort words to send for OpenAI's; "" drops
 	Thinking       bool              `json:"thinking,omitempty"`         // also send thinking:{type} (DeepSeek, Z.ai)
 	ThinkingOff    bool              `json:"thinking_off,omitempty"`     // thinking disabled unless an effort was asked
-	ToolIDs        string            `json:"tool_ids,omitempty"`         // "" as they are; alnum9 (Mistral)
+	ToolIDs        string            `json:"tool_ids,omitempty"`         // "" as they are; alnum9 (Mistral); max40 (OpenAI)
 	ToolName       bool              `json:"tool_name,omitempty"`        // tool messages need the function's name
 	Drop           []string          `json:"drop,omitempty"`             // fields it refuses
 	Rename         map[string]string `json:"rename,omitempty"`           // seed → random_seed, user → user_id

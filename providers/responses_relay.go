@@ -10,11 +10,11 @@ import (
 )
 
 // relay makes the body for a client of the same format: its own, byte for byte but for
-// the model, whether to stream, and a limit above what the hold was computed with. With
-// unreasoning, the reasoning of earlier turns is left out of it.
+// the model, whether to stream, a limit above what the hold was computed with, and ids of
+// calls that are too long. With unreasoning, the reasoning of earlier turns is left out of it.
 func (a *responses) relay(call *gateway.Call, unreasoning bool) (*responsesAsk, error) {
 	const limit = "max_output_tokens"
-	raw := call.Request.Raw
+	raw := responsesIDs(call.Request.Raw)
 	recalls := !unreasoning && bytes.Contains(raw, []byte(`"encrypted_content"`))
 	ask := &responsesAsk{relayed: true, reasons: recalls, recalled: recalls}
 	var set []gateway.Field

@@ -22,7 +22,7 @@ var transcriptProviders = []struct {
 	wire, model string
 	quirks      map[string]any
 }{
-	{fakeupstream.OpenAI, "openai_compatible", "gpt-6-luna", map[string]any{"openai_reasoning": true, "developer_role": true}},
+	{fakeupstream.OpenAI, "openai_compatible", "gpt-6-luna", map[string]any{"openai_reasoning": true, "developer_role": true, "tool_ids": "max40"}},
 	{fakeupstream.DeepSeek, "openai_compatible", "deepseek-flash", map[string]any{"thinking": true, "reasoning_back": true}},
 	{fakeupstream.Anthropic, "anthropic", "claude-sonnet-4-6", nil},
 	{fakeupstream.Gemini, "gemini", "gemini-3.1-flash-lite", nil},
@@ -76,8 +76,15 @@ func (st *stage) each(t *testing.T, play func(t *testing.T, c client, kind int))
 }
 
 func (st *stage) transcript(t *testing.T, c client, kind int, s scene) *transcript {
+	tr := &transcript{t: t, client: c, base: st.base, web: st.web, scene: s}
+	tr.use(st, kind)
+	return tr
+}
+
+// use has a provider of another kind give the answers from now on.
+func (tr *transcript) use(st *stage, kind int) {
 	p := transcriptProviders[kind]
-	return &transcript{t: t, client: c, base: st.base, web: st.web, tap: st.taps[kind], model: p.kind.String() + "/" + p.model, scene: s}
+	tr.tap, tr.model = st.taps[kind], p.kind.String()+"/"+p.model
 }
 
 // resultOf is what a client answers the n-th call of a conversation with. What the call is
@@ -169,6 +176,7 @@ type transcript struct {
 	uncut   bool                           // its streams are like those that other transcripts cut
 	after   func(stream string, got heard) // each answer, if not nil
 
+	made          int // calls, with results
 	streams, cuts int
 	looped        bool // results went back, and brought an answer
 	turns         []turnTaken
@@ -188,27 +196,35 @@ func (tr *transcript) errorf(format string, args ...any) {
 // id is what the conversation is known by: it stands in its first turn.
 func (tr *transcript) id() string { return tr.client.name + "." + tr.scene.name }
 
-func (tr *transcript) play() {
+func (tr *transcript) begin() {
 	tr.history = []json.RawMessage{tr.client.user("[[id:" + tr.id() + "]] Go on.")}
-	made := 0
+}
+
+func (tr *transcript) play() {
+	tr.begin()
 	for i, want := range tr.scene.turns {
 		if tr.scene.breaks && i == len(tr.scene.turns)-1 {
 			tr.breaks()
-			tr.looped = made > 0
+			tr.looped = tr.made > 0
 			return
 		}
 		got, ok := tr.turn(want.Say)
 		if !ok {
 			return
 		}
-		tr.looped = made > 0
-		var results []result
-		for _, c := range got.calls {
-			results = append(results, resultOf(made, fakeupstream.Call{Name: c.Name, Arguments: c.Arguments}))
-			made++
-		}
-		tr.history = slices.Concat(tr.history, got.echo, tr.client.results(got.calls, results))
+		tr.looped = tr.made > 0
+		tr.answer(got)
 	}
+}
+
+// answer goes on with a turn of the model and the results of its calls.
+func (tr *transcript) answer(got heard) {
+	var results []result
+	for _, c := range got.calls {
+		results = append(results, resultOf(tr.made, fakeupstream.Call{Name: c.Name, Arguments: c.Arguments}))
+		tr.made++
+	}
+	tr.history = slices.Concat(tr.history, got.echo, tr.client.results(got.calls, results))
 }
 
 // turn asks for an answer, and wants it to be what the model said.

@@ -79,7 +79,7 @@ type block struct {
 	Content   jsontext.Value `json:"content"`
 }
 
-var messagesID = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+var messagesID = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
 func (anthropic) read(_ Config, r *http.Request, body []byte) (*talk, *refusal) {
 	if r.Header.Get("Anthropic-Version") == "" {
@@ -269,6 +269,9 @@ func (m *messagesTurn) turns(at int, model string) ([]turn, *refusal) {
 }
 
 func (b *block) result() (turn, *refusal) {
+	if !messagesID.MatchString(b.ToolUseID) {
+		return turn{}, invalid("messages: tool_result needs a proper tool_use_id")
+	}
 	one := turn{role: toolResult, id: b.ToolUseID}
 	if len(b.Content) == 0 || string(b.Content) == `""` {
 		return one, nil

@@ -159,6 +159,9 @@ func (openAI) read(_ Config, _ *http.Request, body []byte) (*talk, *refusal) {
 	if no == nil {
 		no = req.checkModel()
 	}
+	if no == nil {
+		no = req.checkIDs()
+	}
 	if t != nil && req.N != nil {
 		if *req.N < 1 || *req.N > 128 {
 			return nil, invalid("Invalid 'n': expected a value between 1 and 128.")

@@ -29,6 +29,23 @@ func mayNotReason(model string) bool {
 	return model != "gpt-5" && !slices.ContainsFunc(never, func(prefix string) bool { return strings.HasPrefix(model, prefix) })
 }
 
+// checkIDs refuses ids of calls that are too long for OpenAI, though not for who is like it.
+func (req *chatRequest) checkIDs() *refusal {
+	const most = 40
+	for i, m := range req.Messages {
+		ids := []string{m.ToolCallID}
+		for _, c := range m.ToolCalls {
+			ids = append(ids, c.ID)
+		}
+		for _, id := range ids {
+			if len(id) > most {
+				return invalid("Invalid id of a call in 'messages[%d]': string too long. Expected a string with maximum length %d, but got a string with length %d instead.", i, most, len(id))
+			}
+		}
+	}
+	return nil
+}
+
 // checkModel refuses what reasoning models do not take.
 func (req *chatRequest) checkModel() *refusal {
 	if !reasons(req.Model) {
