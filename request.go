@@ -47,6 +47,7 @@ type Request struct {
 	Unstored    bool   // must not be kept at a provider that would by default
 	Seeded      bool   // wants the same answer again, which another provider does not give: never raced or moved
 	DeepEffort  bool   // reasoning effort high or more: long silence is no sickness
+	Thinks      bool   // asks for reasoning in words that the normal form has no place for
 	// Fees names the first field of Raw for which a provider of the same format charges more
 	// than the tokens at its list price: "" for none. Kept names the first that adds to the
 	// prompt what such a provider keeps, so that nobody knows its length.

@@ -92,16 +92,10 @@ func (h *habits) hidden(m *gateway.Model) bool {
 
 const plainAfter = 8
 
-// asksToThink says whether a request wants reasoning, in any format's words.
+// asksToThink says whether a request wants reasoning.
 func asksToThink(req *gateway.Request) bool {
-	for i := range req.Top {
-		switch req.Top[i].Name {
-		case "reasoning", "thinking", "enable_thinking", "thinking_budget", "chat_template_kwargs", "extra_body":
-			return true
-		}
-	}
-	if req.DeepEffort || req.Decode == nil {
-		return req.DeepEffort
+	if req.Thinks || req.DeepEffort || req.Decode == nil {
+		return req.Thinks || req.DeepEffort
 	}
 	chat, err := req.Chat()
 	return err != nil || chat.Thoughts || chat.Effort != "" && chat.Effort != "none"

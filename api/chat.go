@@ -11,8 +11,8 @@ import (
 // chatWire is the format's name, and of the bodies of /v1/embeddings.
 const chatWire gateway.Wire = "openai_chat"
 
-// chatMaker made the thinking_blocks that name no maker: they are Anthropic's in form.
-const chatMaker = "anthropic"
+// chatMaker made the thinking_blocks that name no maker: such blocks are of the Messages format.
+const chatMaker = messagesMaker
 
 // chatDialect is OpenAI's Chat Completions. Whatever no other format claims is told in it.
 var chatDialect = dialect{

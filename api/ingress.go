@@ -101,7 +101,19 @@ func scanChat(raw []byte, req *gateway.Request) *gateway.Error {
 	return o.scanNeeds(req)
 }
 
+// thinks says whether a body asks for reasoning as some servers of the format want it.
+func (o *object) thinks() bool {
+	for i := range o.fields {
+		switch o.fields[i].name {
+		case "reasoning", "thinking", "enable_thinking", "thinking_budget", "chat_template_kwargs", "extra_body":
+			return true
+		}
+	}
+	return false
+}
+
 func (o *object) scanNeeds(req *gateway.Request) *gateway.Error {
+	req.Thinks = o.thinks()
 	limit, ok := o.get("max_completion_tokens")
 	if !ok {
 		limit, ok = o.get("max_tokens")

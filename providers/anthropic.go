@@ -23,6 +23,7 @@ func init() {
 		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
 			ImageURL: true, Files: true},
 		bills: gateway.BillsSeen, boundsBodies: true,
+		events: []string{"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "ping"},
 	})
 }
 

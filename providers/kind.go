@@ -28,6 +28,8 @@ type kind struct {
 	// bills is what a cut call costs unless the entry says otherwise. Source: routing
 	// reference section 2.
 	bills gateway.BillingHabit
+	// events are the names of its server-sent events that come often.
+	events []string
 	// local: it runs on a machine of the operator's own, which queues what it cannot compute.
 	local bool
 	// boundsBodies: its 413 is about the bytes of a body, not the tokens of a prompt.
@@ -48,6 +50,9 @@ func register(k kind) {
 	}
 	if k.protocol.Maker == "" {
 		k.protocol.Maker = k.name
+	}
+	for _, name := range k.events {
+		eventNames[name] = name
 	}
 	kinds[k.name] = &k
 }

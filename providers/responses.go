@@ -23,6 +23,7 @@ func init() {
 		protocol: gateway.Protocol{Wire: responsesWire, Verbatim: true, Maker: openAIMaker, Hides: true, ImageTokens: imageMost},
 		can: gateway.Abilities{Chat: true, Tools: true, ToolForce: true, JSONMode: true, JSONSchema: true, StrictJSON: true, ImageData: true,
 			ImageURL: true, Files: true},
+		events: []string{"response.output_text.delta", "response.function_call_arguments.delta", "response.reasoning_summary_text.delta"},
 	})
 }
 

@@ -74,29 +74,13 @@ func (s *sseReader) Next() (sseEvent, error) {
 	}
 }
 
-// eventName interns the names that arrive with each event, so that they cost no memory.
+// eventNames are those that arrive with each event of some kind of provider, so that they
+// cost no memory. Only register adds to it.
+var eventNames = map[string]string{}
+
 func eventName(name []byte) string {
-	switch string(name) {
-	case "message_start":
-		return "message_start"
-	case "content_block_start":
-		return "content_block_start"
-	case "content_block_delta":
-		return "content_block_delta"
-	case "content_block_stop":
-		return "content_block_stop"
-	case "message_delta":
-		return "message_delta"
-	case "message_stop":
-		return "message_stop"
-	case "ping":
-		return "ping"
-	case "response.output_text.delta":
-		return "response.output_text.delta"
-	case "response.function_call_arguments.delta":
-		return "response.function_call_arguments.delta"
-	case "response.reasoning_summary_text.delta":
-		return "response.reasoning_summary_text.delta"
+	if known, ok := eventNames[string(name)]; ok {
+		return known
 	}
 	return string(name)
 }

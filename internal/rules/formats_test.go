@@ -40,6 +40,32 @@ func TestRoomsNameNoKindAndNoFormat(t *testing.T) {
 	}
 }
 
+// elsewhere are literals that are no name of a kind, though they look like one.
+var elsewhere = map[string]string{"openai_messages.go": "gemini"} // in the names of models behind OpenAI's format
+
+// In the rooms that have the formats, the name of one stands in the file that declares it.
+func TestAFormatIsNamedInItsOwnFile(t *testing.T) {
+	for room, field := range map[string]string{"providers": "name", "api": "wire"} {
+		names, home := declared(t, room)[field], map[string]string{}
+		for path, file := range sources(t, room) {
+			ast.Inspect(file, func(n ast.Node) bool {
+				text, ok := literal(n)
+				if !ok || !names[text] || elsewhere[filepath.Base(path)] == text {
+					return true
+				}
+				if other := home[text]; other != "" && other != path {
+					t.Errorf("%s and %s both name %q", other, path, text)
+				}
+				home[text] = path
+				return true
+			})
+		}
+		if len(home) != len(names) {
+			t.Errorf("%s: %v of %v", room, home, names)
+		}
+	}
+}
+
 // declared are the strings that the values given to register have in their fields, by field.
 func declared(t *testing.T, room string) map[string]map[string]bool {
 	t.Helper()
