@@ -48,7 +48,7 @@ type Abilities struct {
 type StreamChoice uint8
 
 const (
-	StreamAuto   StreamChoice = iota // a short answer for a client that does not stream: no; else yes
+	StreamAuto   StreamChoice = iota // for a client that does not stream a short answer, and one in its own format: no; else yes
 	StreamAlways                     // so that a stall in the middle of any answer is seen
 	StreamNever                      // the model is better asked for a whole answer
 )

@@ -60,7 +60,7 @@ type Entry struct {
 	HedgeAfter     Duration                              `json:"hedge_after,omitempty"`
 	TTFTTimeout    Duration                              `json:"ttft_timeout,omitempty" jsonschema:"description=Limit on time to first content; learned without it"`
 	IdleTimeout    Duration                              `json:"idle_timeout,omitempty" jsonschema:"description=Limit on silence in the middle of an answer"`
-	Stream         string                                `json:"stream_upstream,omitempty" jsonschema:"enum=auto,enum=true,enum=false,description=Ask for a stream: auto asks for a short answer to a client that does not stream as one body"`
+	Stream         string                                `json:"stream_upstream,omitempty" jsonschema:"enum=auto,enum=true,enum=false,description=Ask for a stream: for a client that does not stream auto asks for a short answer and for one in the provider's own format as one body"`
 	StreamFailure  string                                `json:"stream_failure,omitempty" jsonschema:"enum=error,enum=continue,enum=atomic"`
 	Patience       Duration                              `json:"patience,omitempty"`
 	FilterFallback string                                `json:"content_filter_fallback,omitempty" jsonschema:"enum=on,enum=off,description=Ask the next provider when this one's content policy refuses"`
