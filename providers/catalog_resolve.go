@@ -20,6 +20,7 @@ func (c *Catalog) Resolve(asked string) (models []*gateway.Model, pinned bool, e
 func (c *Catalog) resolve(asked string) (models []*gateway.Model, pinned bool, err error) {
 	switch asked {
 	case "", "auto", "default":
+		models = make([]*gateway.Model, 0, len(c.Providers))
 		for _, p := range c.Providers {
 			if p.Default.Can.Chat {
 				models = append(models, p.Default)

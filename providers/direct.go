@@ -39,7 +39,7 @@ type hooks struct {
 	sent  func()       // all of it has been written
 }
 
-// send makes one POST. A request that a kept connection did not take, because the server
+// send makes one POST of JSON; header has no Content-Type. A request that a kept connection did not take, because the server
 // had closed it, is sent once more over a new one: the server has answered nothing, and
 // has as a rule read nothing. Close the answer's body.
 func (d *direct) send(ctx context.Context, u *url.URL, header http.Header, body payload, h hooks) (*http.Response, error) {

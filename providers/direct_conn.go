@@ -141,6 +141,9 @@ func (d *directCall) end() {
 		return
 	}
 	keep := d.stop() && d.keep && d.r.Buffered() == 0
+	if q, ok := d.body.(*quickBody); ok {
+		keep = keep && !q.more
+	}
 	if d.wrote != nil {
 		select {
 		case err := <-d.wrote:
@@ -215,6 +218,9 @@ var post = &http.Request{Method: http.MethodPost}
 
 // answer reads the headers of the answer, past those that only inform.
 func (d *directCall) answer() (*http.Response, error) {
+	if resp, ok := quickAnswer(d.r); ok {
+		return resp, nil
+	}
 	for range 5 {
 		resp, err := http.ReadResponse(d.r, post)
 		if err != nil || resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
@@ -283,7 +289,7 @@ func appendHead(b []byte, u *url.URL, header http.Header, length int) ([]byte, e
 	if _, own := header["User-Agent"]; !own {
 		b = append(b, "\r\nUser-Agent: Go-http-client/1.1"...) // as http.Transport has it
 	}
-	b = append(b, "\r\nContent-Length: "...)
+	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(length), 10)
 	for name, values := range header {
 		for _, v := range values {

@@ -67,14 +67,18 @@ func (a *openAI) Open(ctx context.Context, call *gateway.Call) (gateway.Stream, 
 // isJSON says whether a content type is a single JSON body. Other types are read as
 // events, as some servers name theirs wrongly.
 func isJSON(contentType string) bool {
+	switch contentType { // as nearly all servers write it
+	case "application/json", "application/json; charset=utf-8":
+		return true
+	case "text/event-stream", "text/event-stream; charset=utf-8":
+		return false
+	}
 	kind, _, err := mime.ParseMediaType(contentType)
 	return err == nil && kind == "application/json"
 }
 
 // whole reads an answer that is one JSON body, as a stream would have given it.
 func (a *openAI) whole(ctx context.Context, call *gateway.Call, resp *http.Response) (gateway.Stream, error) {
-	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
-	defer stop()
 	defer resp.Body.Close()
 	body, err := readWhole(resp)
 	if err != nil {
@@ -86,7 +90,6 @@ func (a *openAI) whole(ctx context.Context, call *gateway.Call, resp *http.Respo
 		s.events = newSSEReader(bytes.NewReader(append(body, "\n\n"...)))
 		return s, nil
 	}
-	s.events = newSSEReader(bytes.NewReader(nil))
 	if failure := s.decode(body, "message"); failure != nil {
 		failure.Rate = rateOf(resp.Header)
 		return nil, failure
@@ -120,10 +123,14 @@ func (c *caller) brokenRead(ctx context.Context, call *gateway.Call, err error) 
 // readWhole reads an answer that is one body, up to a limit, into memory of the size that
 // the server announced.
 func readWhole(resp *http.Response) ([]byte, error) {
-	var buf bytes.Buffer
-	if n := resp.ContentLength; n > 0 && n <= maxEvent {
-		buf.Grow(int(n) + bytes.MinRead)
+	n := resp.ContentLength
+	if n <= 0 || n > maxEvent {
+		return io.ReadAll(io.LimitReader(resp.Body, 4*maxEvent))
 	}
-	_, err := buf.ReadFrom(io.LimitReader(resp.Body, 4*maxEvent))
-	return buf.Bytes(), err
+	body := make([]byte, n+1) // with room to see the end, which frees the connection
+	read, err := io.ReadFull(resp.Body, body)
+	if err == io.ErrUnexpectedEOF && int64(read) == n {
+		err = nil
+	}
+	return body[:read], err
 }

@@ -74,7 +74,7 @@ func (c *caller) post(ctx context.Context, call *gateway.Call, url string, heade
 		}
 		return nil, failure
 	}
-	resp.Body = &cancelBody{resp.Body, cancel}
+	resp.Body = c.timed(resp.Body, cancel)
 	return resp, nil
 }
 
@@ -114,17 +114,17 @@ func (c *caller) unquoted(text string) string {
 // exchange makes the call. sent says that some of the request may have reached the
 // provider.
 func (c *caller) exchange(ctx context.Context, call *gateway.Call, u *neturl.URL, header http.Header, body payload) (resp *http.Response, sent bool, err error) {
+	var began atomic.Bool
+	client := c.client()
+	if t, ok := client.Transport.(*transport); ok && t.plain(u) {
+		resp, err = t.direct.send(ctx, u, header, body, hooks{ready: call.OnReady, began: func() { began.Store(true) }, sent: call.OnSent})
+		return resp, began.Load(), err
+	}
 	headers := make(http.Header, len(header)+2)
 	for k, v := range header {
 		headers[k] = v
 	}
 	headers["Content-Type"] = jsonType
-	var began atomic.Bool
-	client := c.client()
-	if t, ok := client.Transport.(*transport); ok && t.plain(u) {
-		resp, err = t.direct.send(ctx, u, headers, body, hooks{ready: call.OnReady, began: func() { began.Store(true) }, sent: call.OnSent})
-		return resp, began.Load(), err
-	}
 	return c.through(ctx, client, call, u, headers, body)
 }
 
@@ -173,6 +173,14 @@ func (c *caller) client() *http.Client {
 type cancelBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc
+}
+
+// timed is the body of an answer, with what ends its time limit if there is one.
+func (c *caller) timed(body io.ReadCloser, cancel context.CancelFunc) io.ReadCloser {
+	if c.Timeout <= 0 {
+		return body
+	}
+	return &cancelBody{body, cancel}
 }
 
 func (b *cancelBody) Close() error {
