@@ -20,21 +20,31 @@ func (s *Server) readBody(c *gin.Context) ([]byte, *gateway.Error) {
 	if c.Request.ContentLength > s.cfg.BodyLimit {
 		return nil, gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
 	}
-	raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.BodyLimit), c.Request.ContentLength, &event(c).hold)
+	body := io.Reader(c.Request.Body)
+	if c.Request.ContentLength < 0 { // else it ends where it says
+		body = http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.BodyLimit)
+	}
+	raw, err := readAll(body, c.Request.ContentLength, &event(c).hold)
+	if err != nil {
+		return nil, s.unread(c, err)
+	}
+	event(c).sent = raw
+	return raw, nil
+}
+
+// unread is why a body could not be read.
+func (s *Server) unread(c *gin.Context, err error) *gateway.Error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, errNoRoom):
 		s.refusals.note(s, &s.refusals.memory)
-		return nil, noRoom()
+		return noRoom()
 	case errors.As(err, &tooLarge):
-		return nil, gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
-	case err != nil && c.Request.Context().Err() != nil:
-		return nil, gateway.Errorf(gateway.Canceled, "the client left")
-	case err != nil:
-		return nil, gateway.Errorf(gateway.Invalid, "The body could not be read.")
+		return gateway.Errorf(gateway.TooLarge, "The body is larger than %d bytes.", s.cfg.BodyLimit)
+	case contextOf(c).Err() != nil:
+		return gateway.Errorf(gateway.Canceled, "the client left")
 	}
-	event(c).sent = raw
-	return raw, nil
+	return gateway.Errorf(gateway.Invalid, "The body could not be read.")
 }
 
 var errNoRoom = errors.New("no room for the body")

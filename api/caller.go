@@ -13,12 +13,7 @@ import (
 )
 
 // members are the key and its team: the limits of both count.
-func (c *caller) members() []*member {
-	if c.team == nil {
-		return []*member{c.key}
-	}
-	return []*member{c.key, c.team}
-}
+func (c *caller) members() []*member { return c.both }
 
 // words name a member in a refusal.
 func (c *caller) words(m *member) string {
@@ -36,7 +31,8 @@ func (s *Server) limit(c *gin.Context) {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(c.Request.Context())
-	r := &running{begun: time.Now(), cancel: cancel}
+	r := &ev.count
+	r.begun, r.cancel = time.Now(), cancel
 	if err := ev.caller.enter(r, c.Writer.Header()); err != nil {
 		cancel(nil)
 		s.fail(c, err)
@@ -44,7 +40,7 @@ func (s *Server) limit(c *gin.Context) {
 	}
 	ev.running = r
 	// A key that was revoked between its look-up and here is seen now or by the next sweep.
-	c.Request = c.Request.WithContext(ctx)
+	ev.ctx = ctx
 }
 
 // enter takes a place and a request of the minute from key and team, or from neither.
@@ -190,7 +186,10 @@ func (c *caller) stillAllowed(r *running) bool {
 	if asked == nil {
 		return true
 	}
-	by := r.by.Load()
+	var by *gateway.Model
+	if a := r.by.Load(); a != nil {
+		by = &gateway.Model{Provider: a.Provider, Name: a.Model}
+	}
 	for _, list := range c.allowed() {
 		if by == nil && (*asked == "" || *asked == "auto" || *asked == "default") {
 			continue // which of many it will be is not known yet
@@ -290,9 +289,9 @@ func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, e
 	if err := s.enterRun(c, req); err != nil {
 		return nil, err
 	}
-	answer, err := s.router.Route(c.Request.Context(), req)
+	answer, err := s.router.Route(contextOf(c), req)
 	if err == nil && ev.running != nil {
-		ev.running.by.Store(&gateway.Model{Provider: answer.Provider, Name: answer.Model})
+		ev.running.by.Store(answer)
 	}
 	return answer, s.orCause(c, err)
 }
@@ -302,7 +301,7 @@ func (s *Server) orCause(c *gin.Context, err error) error {
 	if err == nil || gateway.KindOf(err) != gateway.Canceled {
 		return err
 	}
-	if own, ok := context.Cause(c.Request.Context()).(*gateway.Error); ok {
+	if own, ok := context.Cause(contextOf(c)).(*gateway.Error); ok {
 		return own
 	}
 	return err

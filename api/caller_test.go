@@ -357,7 +357,7 @@ func TestRequestsAreSignedWhenTheyAreWhole(t *testing.T) {
 	req.Header.Set(bearer("a")[0], bearer("a")[1])
 	go func() { // ends with the request
 		io.WriteString(write, ask[:10])
-		for k.present(&caller{key: &member{Key: &key}}).key.running() == 0 {
+		for k.present(newCaller(&member{Key: &key}, nil, 0)).key.running() == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		key.Budget.Limit, key.Parent, key.Models = 5, "team", []string{"only/*"}

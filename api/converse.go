@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -37,8 +38,42 @@ func (s *Server) converse(d *dialect) gin.HandlerFunc {
 		}
 		s.noteWhole(c, answer, &answer.Completion.Usage)
 		d.called(c.Writer.Header(), answer.CallID, protocolOf(answer).Passes(req))
-		c.Data(http.StatusOK, "application/json", d.answer(req, answer))
+		s.reply(c, d, req, answer)
 	}
+}
+
+// bodies are for answers that are written here.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// bodyKept is the largest that is kept for the next answer.
+const bodyKept = 64 << 10
+
+// reply writes a whole answer.
+func (s *Server) reply(c *gin.Context, d *dialect, req *gateway.Request, a *gateway.Answer) {
+	room := bodies.Get().(*[]byte)
+	body := d.answer((*room)[:0], req, a)
+	sendJSON(c, http.StatusOK, body)
+	if a.Completion.Body == nil && cap(body) <= bodyKept {
+		*room = body // whoever writes it has done so, or made a copy
+	}
+	bodies.Put(room)
+}
+
+var jsonType = []string{"application/json"}
+
+// unannounced is as much as net/http keeps back to find out its length by itself; what is
+// longer would go out in chunks.
+const unannounced = 2048
+
+// sendJSON writes a whole body by one write.
+func sendJSON(c *gin.Context, status int, body []byte) {
+	ev := event(c)
+	ev.Header()["Content-Type"] = jsonType
+	if len(body) > unannounced {
+		ev.header("Content-Length", strconv.Itoa(len(body)))
+	}
+	ev.WriteHeader(status)
+	_, _ = ev.Write(body) // a client that is gone is seen elsewhere
 }
 
 // request0 begins a request: its id, key and the options of its headers.
@@ -47,7 +82,7 @@ func (s *Server) request0(c *gin.Context) (*gateway.Request, *gateway.Error) {
 	o, err := options(c.Request.Header)
 	req := &gateway.Request{ID: ev.id, Begun: ev.begun, Options: o}
 	if err == nil {
-		req.Tags, err = readTags(c.GetHeader("x-gateway-tags"))
+		req.Tags, err = readTags(c.GetHeader("X-Gateway-Tags"))
 	}
 	if err == nil {
 		err = s.readRun(c.Request.Header, req)
@@ -65,16 +100,18 @@ func (s *Server) noteWhole(c *gin.Context, a *gateway.Answer, u *gateway.Usage) 
 	answerHeaders(c, a)
 }
 
+// answerHeaders tells of an answer. With the ids and the type a whole one has eight headers,
+// which is what a map has room for at first.
 func answerHeaders(c *gin.Context, a *gateway.Answer) {
-	h := c.Writer.Header()
-	h["X-Gateway-Provider"] = []string{a.Provider}
-	h["X-Gateway-Model"] = []string{a.Model}
-	h["X-Gateway-Attempts"] = []string{strconv.Itoa(a.Attempts)}
-	h["X-Gateway-Hedged"] = []string{strconv.FormatBool(a.Hedged)}
+	ev := event(c)
+	ev.header("X-Gateway-Provider", a.Provider)
+	ev.header("X-Gateway-Model", a.Model)
+	ev.header("X-Gateway-Attempts", strconv.Itoa(a.Attempts))
+	ev.header("X-Gateway-Hedged", strconv.FormatBool(a.Hedged))
 	if a.HasCost {
-		h["X-Gateway-Cost-Microcents"] = []string{strconv.FormatInt(int64(a.Cost), 10)}
+		ev.header("X-Gateway-Cost-Microcents", strconv.FormatInt(int64(a.Cost), 10))
 		if a.Estimated {
-			h["X-Gateway-Cost-Estimated"] = []string{"true"}
+			ev.header("X-Gateway-Cost-Estimated", "true")
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (s *Server) count(c *gin.Context, req *gateway.Request) (int, error) {
 	if !ok {
 		return 0, gateway.Errorf(gateway.Unsupported, "Tokens cannot be counted here.")
 	}
-	n, counted, err := counter.CountTokens(c.Request.Context(), req)
+	n, counted, err := counter.CountTokens(contextOf(c), req)
 	if err != nil {
 		return 0, err
 	}

@@ -48,15 +48,18 @@ type dialect struct {
 	silence string
 	// media is the type of a stream; "": text/event-stream.
 	media string
+	// idHeader is the format's own header for the request's id, besides those that all have.
+	idHeader string
 }
 
 // answer is what a client that does not stream gets. What a provider of its own format gave
 // as one body is that body, whose bytes are the client's.
-func (d *dialect) answer(req *gateway.Request, a *gateway.Answer) []byte {
+// Any other is appended to b.
+func (d *dialect) answer(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
 	if body := a.Completion.Body; body != nil {
 		return withReceipt(body, req, a)
 	}
-	return d.whole(nil, req, a)
+	return d.whole(b, req, a)
 }
 
 // called tells a provider's own name for the call: its support asks for it. Where the client

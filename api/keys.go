@@ -43,7 +43,16 @@ type entry struct {
 // caller is a key with the team that it belongs to.
 type caller struct {
 	key, team *member // team is nil for none
-	turn      int64   // of the ring
+	both      []*member
+	turn      int64 // of the ring
+}
+
+func newCaller(key, team *member, turn int64) *caller {
+	c := &caller{key: key, team: team, both: []*member{key}, turn: turn}
+	if team != nil {
+		c.both = append(c.both, team)
+	}
+	return c
 }
 
 // member is a key or a team with the count of what it does now.
@@ -116,7 +125,7 @@ func (k *Keys) Set(keys []gateway.Key, secrets []gateway.Secret) (turn int64) {
 	}
 	r := &ring{byHash: make(map[[sha256.Size]byte]*entry, len(secrets)+len(k.fixed)), asked: len(keys)+len(k.fixed) > 0}
 	for hash, key := range k.fixed {
-		r.byHash[hash] = &entry{hash: hash, caller: &caller{key: k.member(key), turn: k.turn}}
+		r.byHash[hash] = &entry{hash: hash, caller: newCaller(k.member(key), nil, k.turn)}
 	}
 	callers := map[string]*caller{}
 	for _, s := range secrets {
@@ -126,7 +135,7 @@ func (k *Keys) Set(keys []gateway.Key, secrets []gateway.Secret) (turn int64) {
 		}
 		c := callers[s.Key]
 		if c == nil {
-			c = &caller{key: key, team: members[key.Parent], turn: k.turn}
+			c = newCaller(key, members[key.Parent], k.turn)
 			callers[s.Key] = c
 		}
 		r.byHash[s.Hash] = &entry{hash: s.Hash, until: s.Until, caller: c}
@@ -206,7 +215,7 @@ func (s *Server) authenticate(c *gin.Context) {
 	if s.cfg.Keys == nil || !s.cfg.Keys.Asked() {
 		return
 	}
-	secret := c.GetHeader("x-api-key")
+	secret := c.GetHeader("X-Api-Key")
 	if auth := c.GetHeader("Authorization"); auth != "" {
 		scheme, rest, ok := strings.Cut(auth, " ")
 		if ok && strings.EqualFold(scheme, "Bearer") {

@@ -28,9 +28,10 @@ var messagesDialect = dialect{
 		return []endpoint{{http.MethodPost, "/v1/messages", spends, s.converse(d)},
 			{http.MethodPost, "/v1/messages/count_tokens", counts, s.counting(countMessages, `{"input_tokens":`)}}
 	},
-	models: (*Server).messagesModels,
-	scan:   scanMessagesBody,
-	whole:  messageJSON,
+	idHeader: "Request-Id",
+	models:   (*Server).messagesModels,
+	scan:     scanMessagesBody,
+	whole:    messageJSON,
 	events: func(req *gateway.Request, a *gateway.Answer) eventWriter {
 		return newMessageWriter(req, a)
 	},

@@ -20,8 +20,8 @@ type meter struct {
 type running struct {
 	begun  time.Time
 	cancel func(cause error)
-	asked  atomic.Pointer[string]        // the model's name, once it is read
-	by     atomic.Pointer[gateway.Model] // who answers, once it is known
+	asked  atomic.Pointer[string]         // the model's name, once it is read
+	by     atomic.Pointer[gateway.Answer] // whose model is known
 }
 
 // enter counts a request, unless so many run already; 0 is no limit.

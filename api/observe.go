@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"time"
 
@@ -14,13 +16,17 @@ import (
 	"gateway"
 )
 
-// wide is the one log line of a request.
+// wide is all that the edge knows of one request, for its one log line at the end. It is
+// the request's Writer too, so that handlers find it there.
 type wide struct {
-	id, client string // ours, and the client's own request id
+	gin.ResponseWriter
+	ctx        context.Context // that ends with what bounds the request; nil: the connection's
+	id, client string          // ours, and the client's own request id
 	key        string
 	sent       []byte   // the body, to leave it out of what is logged
 	caller     *caller  // nil: nobody was asked for a key
 	running    *running // nil as caller is, and on routes that spend nothing
+	count      running  // what it points to
 	charged    int      // tokens taken from the key's limit
 	begun      time.Time
 	model      string // as asked
@@ -35,7 +41,27 @@ type wide struct {
 	hold       hold  // of the memory budget
 	gate       *gate // that let it in
 	quiet      bool  // no line of its own
+
+	values [headersOwn]string // of headers; see header
+	used   int
 }
+
+// headersOwn is how many values of headers a request has room for.
+const headersOwn = 8
+
+// header sets a header of the answer. name is as it goes over the wire.
+func (ev *wide) header(name, value string) {
+	if ev.used == headersOwn {
+		ev.Header()[name] = []string{value}
+		return
+	}
+	ev.values[ev.used] = value
+	ev.Header()[name] = ev.values[ev.used : ev.used+1 : ev.used+1]
+	ev.used++
+}
+
+// Unwrap is for http.ResponseController.
+func (ev *wide) Unwrap() http.ResponseWriter { return ev.ResponseWriter }
 
 // end lets go of what bounded the request. Middlewares leave it to this rather than to a
 // defer of their own: their frames would lie on the stack of every open stream.
@@ -54,11 +80,39 @@ func (ev *wide) end() {
 	}
 }
 
-const eventKey = "event"
+func event(c *gin.Context) *wide { return c.Writer.(*wide) }
 
-func event(c *gin.Context) *wide { return c.MustGet(eventKey).(*wide) }
+// contextOf ends with the request, which may be before its connection does.
+func contextOf(c *gin.Context) context.Context {
+	if ctx := event(c).ctx; ctx != nil {
+		return ctx
+	}
+	return c.Request.Context()
+}
 
-var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+// saneID says whether a text may be an id: up to 128 letters, digits, dots, dashes and
+// underscores.
+func saneID(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return id != "" && len(id) <= 128
+}
+
+// newID makes a version 7 UUID (RFC 9562), whose order is that of time: the twelve bits after
+// the milliseconds are the rest of the time. Nothing depends on nobody guessing it.
+func newID(now time.Time) string {
+	ns := uint64(now.UnixNano())
+	const ms = uint64(time.Millisecond)
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:], ns/ms<<16|7<<12|ns%ms<<12/ms)
+	binary.BigEndian.PutUint64(id[8:], rand.Uint64()>>2|1<<63)
+	return id.String()
+}
 
 // observe catches the panics of a request and writes its one line.
 func (s *Server) observe(c *gin.Context) {
@@ -71,22 +125,16 @@ func (s *Server) observe(c *gin.Context) {
 
 // noted gives the request its id.
 func (s *Server) noted(c *gin.Context) *wide {
-	id, err := uuid.NewV7()
-	if err != nil {
-		id = uuid.New()
-	}
-	ev := &wide{id: id.String(), begun: time.Now()}
-	if own := c.GetHeader("x-request-id"); saneID.MatchString(own) {
+	now := time.Now()
+	ev := &wide{ResponseWriter: c.Writer, id: newID(now), begun: now}
+	if own := c.GetHeader("X-Request-Id"); saneID(own) {
 		ev.client = own
 	}
-	c.Set(eventKey, ev)
-	h := c.Writer.Header()
-	named := []string{ev.id}
-	h["X-Gateway-Request-Id"] = named
-	h["X-Request-Id"] = named
-	h["Request-Id"] = named // Anthropic's name
-	if ev.client != "" {
-		h["X-Request-Id"] = []string{ev.client}
+	c.Writer = ev
+	ev.header("X-Gateway-Request-Id", ev.id)
+	ev.header("X-Request-Id", or(ev.client, ev.id))
+	if name := dialectOf(c.Request).idHeader; name != "" {
+		ev.header(name, ev.id)
 	}
 	return ev
 }

@@ -27,7 +27,7 @@ func (s *Server) enterOnce(c *gin.Context, req *gateway.Request) error {
 	// Of some routes the body that is sent on does not name the model, and the same body means
 	// another thing on another route.
 	body := append(append(append([]byte(c.Request.URL.Path), '\n'), req.Model...), '\n')
-	leave, err := s.cfg.Repeats.Enter(c.Request.Context(), req.Key, name, append(body, req.Raw...), req.ID)
+	leave, err := s.cfg.Repeats.Enter(contextOf(c), req.Key, name, append(body, req.Raw...), req.ID)
 	if err == nil {
 		event(c).ends = append(event(c).ends, leave)
 	}

@@ -24,12 +24,12 @@ type Runs interface {
 
 // readRun reads the run that a request is a step of.
 func (s *Server) readRun(h http.Header, req *gateway.Request) *gateway.Error {
-	req.Run = h.Get("x-gateway-run")
+	req.Run = h.Get("X-Gateway-Run")
 	o := &req.Options.RunCaps
 	switch {
 	case req.Run == "" && *o != gateway.RunCaps{}:
 		return badHeader("x-gateway-run", "caps of a run need its id")
-	case req.Run != "" && !saneID.MatchString(req.Run):
+	case req.Run != "" && !saneID(req.Run):
 		return badHeader("x-gateway-run", "want up to 128 letters, digits, dots, dashes and underscores")
 	case req.Run != "" && s.cfg.Runs == nil:
 		return badHeader("x-gateway-run", "runs are not kept here")
@@ -49,7 +49,7 @@ func (s *Server) enterRun(c *gin.Context, req *gateway.Request) error {
 	if req.Run == "" {
 		return nil
 	}
-	ctx := c.Request.Context()
+	ctx := contextOf(c)
 	account, until, leave, err := s.cfg.Runs.Enter(ctx, req.Key, req.Run, req.Options.RunCaps)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Server) enterRun(c *gin.Context, req *gateway.Request) error {
 	over := gateway.Errorf(gateway.BudgetExceeded, "the time of run %s is over", req.Run)
 	ctx, cancel := context.WithDeadlineCause(ctx, until, over)
 	event(c).ends = append(event(c).ends, func() { cancel() })
-	c.Request = c.Request.WithContext(ctx)
+	event(c).ctx = ctx
 	return nil
 }
 
