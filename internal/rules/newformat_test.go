@@ -48,6 +48,8 @@ func TestANewFormatIsAFileInProvidersAndAFileInAPI(t *testing.T) {
 		{"a stream of its provider for a client of another format", "/v1/messages",
 			`{"model":"toyland/m","max_tokens":20,"stream":true,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"Hi"}]}`,
 			toy, `{"lines":[{"from":"me","text":"Hi"}],"model":"m","stream":true}`, `{"type":"text_delta","text":"Hel"}`},
+		{"its provider's refusal, as it came", "/toy", `{"model":"toyland/m","lines":[{"from":"me","text":"nonsense"}]}`,
+			toy, `{"model":"m","lines":[{"from":"me","text":"nonsense"}]}`, toyRefusal},
 		{"an error of its own form", "/toy", `{"model":"toyland/m"}`, nil, "", `{"oops":"lines must be an array."}`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -73,8 +75,9 @@ func TestANewFormatIsAFileInProvidersAndAFileInAPI(t *testing.T) {
 }
 
 const (
-	toyWhole  = `{"text":"Hello", "knot":"k2","why":"done","spent":[3,2],"more":[1.50]}`
-	toyEvents = "data: {\"text\":\"Hel\" }\n\ndata: {\"text\":\"lo\"}\n\ndata: {\"why\":\"done\",\"spent\":[3,2],\"knot\":\"k2\"}\n\n"
+	toyRefusal = `{"oops":"that is nonsense", "code":7}`
+	toyWhole   = `{"text":"Hello", "knot":"k2","why":"done","spent":[3,2],"more":[1.50]}`
+	toyEvents  = "data: {\"text\":\"Hel\" }\n\ndata: {\"text\":\"lo\"}\n\ndata: {\"why\":\"done\",\"spent\":[3,2],\"knot\":\"k2\"}\n\n"
 )
 
 func toyAnswers(w http.ResponseWriter, stream bool) {
@@ -116,6 +119,11 @@ func (p *told) serve(t *testing.T) string {
 		var asked struct{ Stream bool }
 		if json.Unmarshal(body, &asked) != nil {
 			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if bytes.Contains(body, []byte("nonsense")) {
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, toyRefusal)
 			return
 		}
 		p.answer(w, asked.Stream)

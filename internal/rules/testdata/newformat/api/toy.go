@@ -71,9 +71,6 @@ func decodeToy(raw []byte) (*gateway.Chat, error) {
 }
 
 func toyWhole(b []byte, _ *gateway.Request, a *gateway.Answer) []byte {
-	if a.Completion.Body != nil {
-		return append(b, a.Completion.Body...)
-	}
 	ch := &a.Completion.Choices[0]
 	var s state
 	for _, t := range ch.Thinking {

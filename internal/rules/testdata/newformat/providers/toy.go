@@ -21,7 +21,7 @@ const (
 func init() {
 	register(kind{
 		name: toyKind, adapter: func(s Settings) (Adapter, error) { return &toy{caller{s}}, nil },
-		protocol: gateway.Protocol{Wire: toyWire},
+		protocol: gateway.Protocol{Wire: toyWire, Verbatim: true},
 		can:      gateway.Abilities{Chat: true},
 	})
 }
