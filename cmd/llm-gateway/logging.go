@@ -19,10 +19,10 @@ func newLog(out io.Writer, format, level string) (*slog.Logger, error) {
 	switch format {
 	case "json":
 		lines := &lineBuffer{out: out}
-		return slog.New(&gathering{slog.NewJSONHandler(lines, options), lines}), nil
+		return slog.New(&gathering{slog.NewJSONHandler(lines, options), lines, true}), nil
 	case "text":
 		lines := &lineBuffer{out: out}
-		return slog.New(&gathering{slog.NewTextHandler(lines, options), lines}), nil
+		return slog.New(&gathering{slog.NewTextHandler(lines, options), lines, false}), nil
 	}
 	return nil, fmt.Errorf("--log-format %q is not known: json or text", format)
 }
@@ -33,6 +33,7 @@ func newLog(out io.Writer, format, level string) (*slog.Logger, error) {
 type gathering struct {
 	slog.Handler
 	lines *lineBuffer
+	plain bool // JSON without attributes of the logger's: lines that logLine can write
 }
 
 // requestLine is the message of the one line that a request has.
@@ -40,6 +41,13 @@ const requestLine = "request"
 
 // Handle implements slog.Handler.
 func (g *gathering) Handle(ctx context.Context, r slog.Record) error {
+	if g.plain && r.Message == requestLine && r.Level < slog.LevelWarn {
+		var room [1 << 10]byte
+		if line, ok := logLine(room[:0], &r); ok {
+			_, err := g.lines.Write(line)
+			return err
+		}
+	}
 	err := g.Handler.Handle(ctx, r)
 	if r.Message != requestLine || r.Level >= slog.LevelWarn {
 		g.lines.flush()
@@ -49,12 +57,12 @@ func (g *gathering) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (g *gathering) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &gathering{g.Handler.WithAttrs(attrs), g.lines}
+	return &gathering{g.Handler.WithAttrs(attrs), g.lines, false}
 }
 
 // WithGroup implements slog.Handler.
 func (g *gathering) WithGroup(name string) slog.Handler {
-	return &gathering{g.Handler.WithGroup(name), g.lines}
+	return &gathering{g.Handler.WithGroup(name), g.lines, false}
 }
 
 // lineBuffer keeps what is written for a moment.
