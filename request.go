@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"sync"
 	"time"
@@ -71,6 +72,9 @@ type Request struct {
 	// Check, if set, judges a whole answer; its error makes the walk try one more
 	// provider. It is used with Stream false only.
 	Check func(*Completion) error
+	// End, if set, ends the context that the request is routed with, and its cause is what the
+	// client is told. Whoever made the context calls it at last.
+	End context.CancelCauseFunc
 
 	// Decode makes the normal form from Raw. Set by the edge; use Chat to call it.
 	Decode func(raw []byte) (*Chat, error)

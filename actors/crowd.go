@@ -14,13 +14,16 @@ type crowd struct {
 	byKey map[string]map[*job]context.CancelCauseFunc
 }
 
-// join gives the job a context that EndKey and EndRun can end.
+// join has EndKey and EndRun end the job's context, which is its request's own where that
+// can be ended.
 func (c *crowd) join(j *job) {
 	if j.req.Key == "" && j.req.Run == "" {
 		return
 	}
-	var cancel context.CancelCauseFunc
-	j.ctx, cancel = context.WithCancelCause(j.ctx)
+	cancel := j.req.End
+	if cancel == nil {
+		j.ctx, cancel = context.WithCancelCause(j.ctx)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byKey == nil {
@@ -42,7 +45,7 @@ func (c *crowd) leave(j *job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	jobs := c.byKey[j.req.Key]
-	if cancel := jobs[j]; cancel != nil {
+	if cancel := jobs[j]; cancel != nil && j.req.End == nil { // what is not ours is ended by its owner
 		cancel(nil)
 	}
 	if delete(jobs, j); len(jobs) == 0 {

@@ -277,6 +277,7 @@ func (s *Server) route(c *gin.Context, req *gateway.Request) (*gateway.Answer, e
 		}
 		if ev.running != nil {
 			ev.running.asked.Store(&req.Model)
+			req.End = ev.running.cancel
 		}
 		// The key may have changed while the body came. Whoever changes it later ends what runs.
 		if now := s.cfg.Keys.present(who); now != who {

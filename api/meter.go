@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ type meter struct {
 // running is one request of a key.
 type running struct {
 	begun  time.Time
-	cancel func(cause error)
+	cancel context.CancelCauseFunc
 	asked  atomic.Pointer[string]         // the model's name, once it is read
 	by     atomic.Pointer[gateway.Answer] // whose model is known
 }
