@@ -135,7 +135,7 @@ func carefully(raw []byte) (*object, *gateway.Error) {
 			return nil, notJSON(err)
 		}
 		end := int(d.InputOffset())
-		o.fields = append(o.fields, property{name, gjson.ParseBytes(raw[end-len(v) : end])})
+		o.fields = append(o.fields, property{name, parseInPlace(raw[end-len(v) : end])})
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, notJSON(err)

@@ -63,7 +63,7 @@ func scanGemini(r *http.Request, raw []byte, req *gateway.Request) *gateway.Erro
 		return field("contents", "\"contents\" is required.")
 	}
 	o.noteFees(req, geminiFees)
-	body := gjson.ParseBytes(raw)
+	body := parseInPlace(raw)
 	s := geminiScan{req: req}
 	s.prefix.SetSeed(prefixSeed)
 	system := either(body, "systemInstruction", "system_instruction")

@@ -41,7 +41,7 @@ type geminiChoice struct {
 }
 
 func newGeminiWriter(req *gateway.Request, a *gateway.Answer) *geminiWriter {
-	thinking := either(either(gjson.ParseBytes(req.Raw), "generationConfig", "generation_config"), "thinkingConfig", "thinking_config")
+	thinking := either(either(parseInPlace(req.Raw), "generationConfig", "generation_config"), "thinkingConfig", "thinking_config")
 	w := &geminiWriter{choices: map[int]*geminiChoice{}, thoughts: either(thinking, "includeThoughts", "include_thoughts").Bool()}
 	model := req.Model
 	if a != nil {

@@ -25,8 +25,8 @@ type messageWriter struct {
 
 	finish gateway.Finish
 	native string
-	usage  *gateway.Usage
-	bytes  int // of text, reasoning and arguments sent
+	usage  gateway.Usage // the latest that was told; zero before
+	bytes  int           // of text, reasoning and arguments sent
 }
 
 func newMessageWriter(req *gateway.Request, a *gateway.Answer) *messageWriter {
@@ -50,8 +50,7 @@ func asksToThink(raw []byte) bool {
 // message, so that the client knows it is being served.
 func (w *messageWriter) silent(c *gateway.Chunk) bool {
 	if c.Usage != nil {
-		u := *c.Usage
-		w.usage = &u
+		w.usage = *c.Usage
 	}
 	return c.Raw == nil && !c.HasContent() && c.Finish == "" && len(c.Thinking) == 0
 }
@@ -123,8 +122,8 @@ func (w *messageWriter) start(b []byte) []byte {
 	b = appendMessageHead(b, w.req.ID, w.model)
 	b = append(b, `[],"stop_reason":null,"stop_sequence":null,"usage":`...)
 	u := gateway.Usage{Fresh: w.prompt}
-	if w.usage != nil && w.usage.Prompt() > 0 {
-		u = *w.usage
+	if w.usage.Prompt() > 0 {
+		u = w.usage
 	}
 	u.Output, u.Reasoning = 0, 0 // the last event has the totals
 	b = appendMessageUsage(b, &u)

@@ -22,7 +22,7 @@ var echoed = [...]struct{ name, absent string }{
 // whatever was asked, and the answer says so.
 func responsesEcho(raw []byte) []byte {
 	given := map[string]string{}
-	gjson.ParseBytes(raw).ForEach(func(k, v gjson.Result) bool {
+	parseInPlace(raw).ForEach(func(k, v gjson.Result) bool {
 		if k.Str != "input" && v.Type != gjson.Null {
 			given[k.Str] = v.Raw
 		}
@@ -49,7 +49,7 @@ type responsesHead struct {
 
 func newResponsesHead(req *gateway.Request, a *gateway.Answer) responsesHead {
 	h := responsesHead{id: strings.ReplaceAll(req.ID, "-", ""), created: req.Begun.Unix(), model: req.Model,
-		echo: responsesEcho(req.Raw), tools: toolsOfClient(gjson.ParseBytes(req.Raw))}
+		echo: responsesEcho(req.Raw), tools: toolsOfClient(parseInPlace(req.Raw))}
 	if a != nil {
 		h.model = a.Model
 	}

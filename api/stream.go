@@ -205,6 +205,7 @@ type relaying struct {
 	buffered gateway.Buffered
 
 	chunk gateway.Chunk // one for all: each would be an allocation of its own
+	usage gateway.Usage // likewise
 	write func(b []byte) []byte
 	more  bool // the next chunk is at hand
 }
@@ -220,8 +221,8 @@ func (r *relaying) step() bool {
 		r.ev.first = time.Since(r.ev.begun)
 	}
 	if r.chunk.Usage != nil {
-		u := *r.chunk.Usage
-		r.ev.usage = &u
+		r.usage = *r.chunk.Usage
+		r.ev.usage = &r.usage
 	}
 	r.more = r.buffered != nil && r.buffered.Buffered()
 	if r.w.silent(&r.chunk) {

@@ -171,6 +171,35 @@ func TestWholeAnswersAfterAFailure(t *testing.T) {
 	}
 }
 
+// A stream of the second provider is the client's to the byte when the first fails before its
+// first content, with a refusal or in its stream.
+func TestStreamsAfterAFailureAreRelayed(t *testing.T) {
+	streams := map[fakeupstream.Kind]string{fakeupstream.Anthropic: "anthropic/stream.thinking.sse",
+		fakeupstream.OpenAIResponses: "openai-responses/stream.tools.sse", fakeupstream.Gemini: "gemini/stream.tools.sse"}
+	for _, p := range nativePairs {
+		raw, err := os.ReadFile(filepath.Join("..", "..", "providers", "testdata", streams[p.kind]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := answers(t, p.kind, http.StatusOK, "")
+		good.ServeRaw(http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, raw, 0)
+		want := strings.ReplaceAll(string(raw), "\r\n", "\n")
+		for name, broken := range map[string]struct {
+			status int
+			body   string
+		}{"busy": {529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`}, "cut": {200, "event: ping\ndata: {\"type\":\"ping\"}\n\n"}} {
+			bad := answers(t, p.kind, broken.status, broken.body)
+			if broken.status == http.StatusOK {
+				bad.ServeRaw(http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, []byte(broken.body), 0)
+			}
+			got, resp := p.asks(t, serveGateway(t, configFile(t, p.entry("a", bad.URL(), 1), p.entry("b", good.URL(), 2)), nil), true)
+			if resp.StatusCode != http.StatusOK || got != want {
+				t.Errorf("%v, %s: %d\n got %q\nwant %q", p.kind, name, resp.StatusCode, got, want)
+			}
+		}
+	}
+}
+
 // Where the operator wants every answer streamed, or somebody a limit or a race by the first
 // content, the answer is put together from events.
 func TestWhoeverWantsAStreamUpstreamGetsOne(t *testing.T) {
