@@ -14,7 +14,8 @@ import (
 // proxy: local model servers, and gateways and sidecars of one's own cluster. It does
 // what http.Transport does for them in the goroutine of the caller: no goroutine per
 // connection, no hand-over per call, and buffers only while a call is under way. Parsing
-// stays with net/http. Whatever is more than that goes through http.Transport.
+// stays with net/http, but for heads that can be read in one way only. Whatever is more
+// than that goes through http.Transport.
 type direct struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -39,9 +40,9 @@ type hooks struct {
 	sent  func()       // all of it has been written
 }
 
-// send makes one POST of JSON; header has no Content-Type. A request that a kept connection did not take, because the server
-// had closed it, is sent once more over a new one: the server has answered nothing, and
-// has as a rule read nothing. Close the answer's body.
+// send makes one POST of JSON; header has no Content-Type. A request that a kept connection
+// did not take, because the server had closed it, is sent once more over a new one: the
+// server has answered nothing, and has as a rule read nothing. Close the answer's body.
 func (d *direct) send(ctx context.Context, u *url.URL, header http.Header, body payload, h hooks) (*http.Response, error) {
 	addr := u.Host
 	if u.Port() == "" {

@@ -42,8 +42,8 @@ func TestAllocationsPerRequest(t *testing.T) {
 		more string
 		most int
 	}{
-		"whole":  {`,"max_tokens":60`, 375},
-		"stream": {`,"stream":true`, 520},
+		"whole":  {`,"max_tokens":60`, 275},
+		"stream": {`,"stream":true`, 450},
 	} {
 		send := func(n int) {
 			for range n {
