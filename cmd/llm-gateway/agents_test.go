@@ -59,8 +59,9 @@ var providersOfAgents = []struct {
 // shippedProviders is the configuration that people start with.
 const shippedProviders = "../../providers.json"
 
-// onlyProvider runs the gateway with the shipped providers, of which one is there.
-func onlyProvider(t *testing.T, kind fakeupstream.Kind, script func(fakeupstream.Seen) fakeupstream.Step) (base string, server *fakeupstream.Server) {
+// onlyProvider runs the gateway with the shipped providers, of which one is there. Names
+// of models that agents insist on are answered as told.
+func onlyProvider(t *testing.T, kind fakeupstream.Kind, models map[string]string, script func(fakeupstream.Seen) fakeupstream.Step) (base string, server *fakeupstream.Server) {
 	key := "the provider's"
 	if kind == fakeupstream.Ollama {
 		key = "" // it has none on one's own machine
@@ -72,11 +73,16 @@ func onlyProvider(t *testing.T, kind fakeupstream.Kind, script func(fakeupstream
 	t.Cleanup(func() { server.Close() })
 	name := strings.ToUpper(kind.String())
 	env := map[string]string{name + "_API_KEY": key, name + "_BASE_URL": server.Base()}
-	config := shippedProviders
 	if kind == fakeupstream.OpenAIResponses {
-		config = configFile(t, entry{name: kind.String(), url: server.URL(), price: 1,
-			extras: map[string]any{"kind": "openai_responses", "env_key": name + "_API_KEY", "default_model": "gpt-5.1"}})
+		return serveGateway(t, configFileWith(t, map[string]any{"model_map": models}, entry{name: kind.String(), url: server.URL(), price: 1,
+			extras: map[string]any{"kind": "openai_responses", "env_key": name + "_API_KEY", "default_model": "gpt-5.1"}}), env), server
 	}
+	shipped, err := os.ReadFile(shippedProviders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "providers.json")
+	place(t, config, strings.Replace(string(shipped), "{", `{"model_map": `+string(encoded(models))+`,`, 1))
 	return serveGateway(t, config, env), server
 }
 
@@ -93,7 +99,7 @@ func TestAgents(t *testing.T) {
 					t.Parallel()
 					work := t.TempDir()
 					file := filepath.Join(work, "note.txt")
-					base, server := onlyProvider(t, p.kind, writesAndReads(file))
+					base, server := onlyProvider(t, p.kind, nil, writesAndReads(file))
 					j := job{packages: packages, base: base, model: p.model, home: t.TempDir(), work: work, told: told,
 						prompt: "Write a note to " + file + " and read it back."}
 					a.works(t, j, outside, server)
@@ -106,17 +112,12 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// Agents that ask for their makers' models work with whatever model_map gives them.
+// Agents that ask for their makers' models work with whatever model_map gives them, over
+// every kind of provider. Codex then offers the tools that it has for its own models: one
+// that takes JavaScript as any text, in a namespace, and more in others.
 func TestAgentsByOtherNames(t *testing.T) {
 	packages := agentsFolder(t)
 	outside, told := refuseOutside(t), toldInReadme(t)
-	shipped, err := os.ReadFile(shippedProviders)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(t.TempDir(), "providers.json")
-	mapped := strings.Replace(string(shipped), "{", `{"model_map": {"claude-*": "deepseek/deepseek-flash", "gpt-*": "deepseek/deepseek-flash"},`, 1)
-	place(t, config, mapped)
 	for client, model := range map[string]string{"Claude Code": " --model " + readmeModel, "Codex": "model = \"" + readmeModel + "\"\n"} {
 		told[client] = "# without " + readmeModel + "\n" + strings.Replace(told[client], model, "", 1)
 	}
@@ -125,22 +126,39 @@ func TestAgentsByOtherNames(t *testing.T) {
 			continue // they have no names of their own
 		}
 		t.Run(a.name, func(t *testing.T) {
-			t.Parallel()
-			work := t.TempDir()
-			file := filepath.Join(work, "note.txt")
-			server, err := fakeupstream.Start(fakeupstream.Config{Kind: fakeupstream.DeepSeek, Script: writesAndReads(file)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { server.Close() })
-			base := serveGateway(t, config, map[string]string{"DEEPSEEK_API_KEY": "k", "DEEPSEEK_BASE_URL": server.Base()})
-			a.works(t, job{packages: packages, base: base, home: t.TempDir(), work: work, told: told,
-				prompt: "Write a note to " + file + " and read it back."}, outside, server)
-			if note, err := os.ReadFile(file); err != nil || string(note) != noteText {
-				t.Errorf("the file: %q, %v; want %q", note, err, noteText)
+			for _, p := range providersOfAgents {
+				t.Run(p.kind.String(), func(t *testing.T) {
+					t.Parallel()
+					work := t.TempDir()
+					file := filepath.Join(work, "note.txt")
+					var tools sync.Map
+					base, server := onlyProvider(t, p.kind, map[string]string{"claude-*": p.model, "gpt-*": p.model}, func(seen fakeupstream.Seen) fakeupstream.Step {
+						for _, tool := range seen.Tools {
+							tools.Store(tool.Name, true)
+						}
+						return writesAndReads(file)(seen)
+					})
+					a.works(t, job{packages: packages, base: base, home: t.TempDir(), work: work, told: told,
+						prompt: "Write a note to " + file + " and read it back."}, outside, server)
+					if note, err := os.ReadFile(file); err != nil || string(note) != noteText {
+						t.Errorf("the file: %q, %v; want %q", note, err, noteText)
+					}
+					if a.name == "codex" && !offered(&tools, "exec") {
+						t.Error("Codex did not offer the tools that it has for its own models")
+					}
+				})
 			}
 		})
 	}
+}
+
+// offered says whether a tool with such an end of its name is there.
+func offered(tools *sync.Map, end string) (is bool) {
+	tools.Range(func(name, _ any) bool {
+		is = strings.HasSuffix(name.(string), end)
+		return !is
+	})
+	return is
 }
 
 // agentsFolder is where .ci/run installed the agents.

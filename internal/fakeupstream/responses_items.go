@@ -25,6 +25,8 @@ type responsesItem struct {
 	Output    jsontext.Value `json:"output"`
 	Summary   jsontext.Value `json:"summary"`
 	Encrypted string         `json:"encrypted_content"`
+
+	Tools []responsesTool `json:"tools"` // that are offered from here on
 }
 
 func (req *responsesRequest) readInput(t *talk) *refusal {
@@ -88,6 +90,8 @@ func (req *responsesRequest) readItem(t *talk, items []responsesItem, i int) *re
 			return &refusal{status: http.StatusBadRequest, code: "invalid_encrypted_content", message: "The encrypted content could not be verified."}
 		}
 		t.assistantTurn().thought = true
+	case "additional_tools":
+		return t.offer(it.Tools, "")
 	case "web_search_call":
 		if !strings.HasPrefix(it.ID, "ws_") {
 			return invalid("Invalid 'input[%d].id': '%s'. Expected an ID that begins with 'ws'.", i, it.ID)

@@ -51,14 +51,6 @@ type responsesRequest struct {
 	User           jsontext.Value `json:"user"`
 }
 
-type responsesTool struct {
-	Type   string         `json:"type"`
-	Name   string         `json:"name"`
-	Schema jsontext.Value `json:"parameters"`
-	Strict *bool          `json:"strict"`
-	More   jsontext.Value `json:",embed"`
-}
-
 type responsesFormat struct {
 	Type   string         `json:"type"`
 	Name   string         `json:"name"`
@@ -88,24 +80,6 @@ func (openAIResponses) read(c Config, _ *http.Request, body []byte) (*talk, *ref
 		}
 	}
 	return t, nil
-}
-
-func (req *responsesRequest) readTools(t *talk) *refusal {
-	for _, offered := range req.Tools {
-		switch offered.Type {
-		case "function":
-			if !toolName.MatchString(offered.Name) || offered.Schema.Kind() != '{' && offered.Schema.Kind() != 'n' {
-				return invalid("Invalid 'tools': %q needs a proper name and parameters", offered.Name)
-			}
-			if offered.Strict != nil && *offered.Strict && !strings.Contains(strings.ReplaceAll(string(offered.Schema), " ", ""), `"additionalProperties":false`) {
-				return invalid("Invalid schema for function '%s': 'additionalProperties' is required to be supplied and to be false.", offered.Name)
-			}
-			t.tools = append(t.tools, Tool{offered.Name, offered.Schema})
-		case "":
-			return invalid("Missing required parameter: 'tools[].type'.")
-		}
-	}
-	return nil
 }
 
 func (req *responsesRequest) readChoice(t *talk) *refusal {

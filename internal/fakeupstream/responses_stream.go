@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -115,13 +116,41 @@ func (s *responseStream) message(a answer) {
 }
 
 func (s *responseStream) call(c Call) {
-	item := responseCall{ID: s.id("fc"), Type: "function_call", Status: "in_progress", CallID: c.ID, Name: c.Name}
+	as, known := s.talk.unlikes[c.Name]
+	if !known {
+		as.name = c.Name
+	}
+	if as.custom {
+		s.customCall(c, as)
+		return
+	}
+	item := responseCall{ID: s.id("fc"), Type: "function_call", Status: "in_progress", CallID: c.ID, Name: as.name, Namespace: as.namespace}
 	s.added(item)
 	at := s.at(item.ID)
 	for _, piece := range pieces(c.Arguments) {
 		s.event(content, "response.function_call_arguments.delta", `%s,"delta":%s`, at, mustJSON(piece))
 	}
-	s.glue("response.function_call_arguments.done", `%s,"name":%s,"arguments":%s`, at, mustJSON(c.Name), mustJSON(c.Arguments))
+	s.glue("response.function_call_arguments.done", `%s,"name":%s,"arguments":%s`, at, mustJSON(as.name), mustJSON(c.Arguments))
 	item.Status, item.Arguments = "completed", c.Arguments
+	s.done(item)
+}
+
+// customCall tells a call of a tool that takes any text. Scripts say it as an object with
+// that text, as other formats do.
+func (s *responseStream) customCall(c Call, as unlike) {
+	var said struct {
+		Input string `json:"input"`
+	}
+	if err := json.Unmarshal([]byte(c.Arguments), &said); err != nil {
+		said.Input = c.Arguments
+	}
+	item := responseCustomCall{ID: s.id("ctc"), Type: "custom_tool_call", Status: "in_progress", CallID: c.ID, Name: as.name, Namespace: as.namespace}
+	s.added(item)
+	at := s.at(item.ID)
+	for _, piece := range pieces(said.Input) {
+		s.event(content, "response.custom_tool_call_input.delta", `%s,"delta":%s`, at, mustJSON(piece))
+	}
+	s.glue("response.custom_tool_call_input.done", `%s,"input":%s`, at, mustJSON(said.Input))
+	item.Status, item.Input = "completed", said.Input
 	s.done(item)
 }

@@ -29,6 +29,7 @@ type talk struct {
 
 	turns      []turn
 	tools      []Tool
+	unlikes    map[string]unlike // those of the Responses API that are no plain functions
 	toolChoice choice
 	oneCall    bool // parallel calls were forbidden
 
