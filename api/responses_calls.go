@@ -25,15 +25,20 @@ func (w *responsesWriter) call(b []byte, status, said string) []byte {
 		kind, field = "custom_tool_call", `,"input":`
 	case localShellShape:
 		kind = "local_shell_call"
+	case searchShape:
+		kind = toolSearchCall
 	}
 	b = append(b, `{"id":"`...)
 	b = append(b, o.id...)
 	b = append(b, `","type":"`+kind+`","status":"`+status+`","call_id":`...)
 	b = appendString(b, o.call.ID)
-	if o.tool.shape == localShellShape {
+	switch o.tool.shape {
+	case localShellShape:
 		b = append(b, `,"action":`...)
 		b = appendAction(b, said)
 		return append(b, '}')
+	case searchShape:
+		return appendSearch(b, said)
 	}
 	if o.tool.namespace != "" {
 		b = append(b, `,"namespace":`...)
@@ -121,7 +126,7 @@ func (w *responsesWriter) callDone(b []byte, status string) []byte {
 		b = append(b, `,"input":`...)
 		b = appendString(b, said)
 		b = append(b, "}\n\n"...)
-	case localShellShape:
+	case localShellShape, searchShape:
 		said = repaired(said)
 		b = w.added(b, func(b []byte) []byte { return w.call(b, "in_progress", said) })
 	}

@@ -22,6 +22,7 @@ func decodeResponses(raw []byte) (*gateway.Chat, error) {
 		return nil, err
 	}
 	var err *gateway.Error
+	names := map[string]bool{}
 	for _, list := range offered(body) {
 		if kind, is := leavesWebSearch(list); is {
 			d.leftOut("the tool " + strconv.Quote(clip(kind)) + ", which OpenAI's own servers run, was left out")
@@ -30,7 +31,12 @@ func decodeResponses(raw []byte) (*gateway.Chat, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.chat.Tools = append(d.chat.Tools, more...)
+		for _, tool := range more {
+			if !names[tool.Name] || !strings.Contains(body.Raw, toolSearchOutput) { // two searches may have found the same
+				d.chat.Tools = append(d.chat.Tools, tool)
+			}
+			names[tool.Name] = true
+		}
 	}
 	body.ForEach(func(k, v gjson.Result) bool {
 		if err = storedElsewhere(k.Str, v); err == nil && v.Type != gjson.Null {
@@ -126,7 +132,7 @@ func (d *responsesDecoder) choice(v gjson.Result) *gateway.Error {
 		switch {
 		case kind == localShell:
 			return localShell, nil
-		case serverTool(kind):
+		case serverTool(t):
 			return "", only("tool_choice", "\"tool_choice\" wants a tool of type %q, which OpenAI's own servers run.", kind)
 		}
 		return heardAs(t.Get("namespace").Str, t.Get("name").Str), nil

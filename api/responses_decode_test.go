@@ -190,6 +190,40 @@ func TestResponsesToolsAmongTheInput(t *testing.T) {
 	}
 }
 
+// A search for tools that the client runs is a function, and what it found is offered.
+func TestResponsesToolSearch(t *testing.T) {
+	body := `{"tools":[{"type":"function","name":"first"},{"type":"tool_search","execution":"client","description":"Finds tools.","parameters":{"type":"object"}}],"input":[{"role":"user","content":"x"},` +
+		`{"type":"tool_search_call","call_id":"a","status":"completed","execution":"client","arguments":{"query":"q"}},{"type":"tool_search_call","call_id":"b","execution":"client","arguments":{}},` +
+		`{"type":"tool_search_output","call_id":"a","status":"completed","execution":"client","tools":[{"type":"namespace","name":"mcp__fs","tools":[{"type":"function","name":"read","defer_loading":true,"parameters":{}}]}]},` +
+		`{"type":"tool_search_output","call_id":"b","execution":"client","tools":[]},` +
+		`{"type":"tool_search_call","call_id":"c","execution":"client","arguments":{}},{"type":"tool_search_output","call_id":"c","execution":"client","tools":[{"type":"namespace","name":"mcp__fs","tools":[{"type":"function","name":"read"}]}]}]}`
+	req, chat := scanned(t, body)
+	var names []string
+	for _, one := range chat.Tools {
+		names = append(names, one.Name)
+	}
+	if got := strings.Join(names, " "); got != "first tool_search mcp__fs__read" || !req.Needs.Tools || chat.Tools[1].Description != "Finds tools." {
+		t.Errorf("%s, %+v", got, req.Needs)
+	}
+	if got := speakers(chat); got != "user assistant:a:b toola toolb assistant:c toolc" {
+		t.Error(got)
+	} else if a, b := chat.Messages[2].Parts[0].Text, chat.Messages[3].Parts[0].Text; !strings.Contains(a, "mcp__fs__read") || b != "No tool was found." {
+		t.Errorf("%q, %q", a, b)
+	}
+	if calls := req.Loop.Calls; len(calls) != 3 || calls[2] != "c" {
+		t.Errorf("the loop goes on with %q", calls)
+	}
+	head := newResponsesHead(req, nil)
+	if head.tools["tool_search"].shape != searchShape || head.tools["mcp__fs__read"] != (clientTool{functionShape, "read", "mcp__fs"}) {
+		t.Errorf("calls would be told as %+v", head.tools)
+	}
+	for _, other := range []string{strings.Replace(body, `"execution":"client","description"`, `"description"`, 1), strings.Replace(body, `"execution":"client","arguments":{"query"`, `"execution":"server","arguments":{"query"`, 1)} {
+		if err := scanResponses([]byte(other), &gateway.Request{}, unpinned); err == nil || err.Kind != gateway.Invalid {
+			t.Errorf("a search of OpenAI's own servers: %v", err)
+		}
+	}
+}
+
 // What another provider wants back is read where it is ours, and never sent to OpenAI.
 func TestResponsesStateComesBack(t *testing.T) {
 	var s state

@@ -50,7 +50,7 @@ func (d *responsesDecoder) input(v gjson.Result) *gateway.Error {
 	items := v.Array()
 	d.results = map[string][]toolResult{}
 	for at, item := range items {
-		if isResult(item.Get("type").Str) {
+		if isResult(item) {
 			id := resultID(item)
 			d.results[id] = append(d.results[id], toolResult{at, item})
 		}
@@ -82,7 +82,7 @@ func (d *responsesDecoder) more() *gateway.Error {
 			if !ok {
 				return field("input", "input[%d] answers a tool call %q that does not stand before it.", result.at, clip(id))
 			}
-			parts, err := contentParts(result.item.Get("output"), result.at)
+			parts, err := resultParts(result)
 			if err != nil {
 				return err
 			}
@@ -93,18 +93,30 @@ func (d *responsesDecoder) more() *gateway.Error {
 	return nil
 }
 
-func isResult(kind string) bool {
-	switch kind {
+func isResult(item gjson.Result) bool {
+	switch item.Get("type").Str {
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
 		return true
+	case toolSearchOutput:
+		return clientSearch(item)
 	}
 	return false
+}
+
+func resultParts(r toolResult) ([]gateway.Part, *gateway.Error) {
+	if clientSearch(r.item) {
+		return []gateway.Part{{Text: found(r.item)}}, nil
+	}
+	return contentParts(r.item.Get("output"), r.at)
 }
 
 // resultID is the call that an item answers. That of a local shell has it as its own id.
 func resultID(item gjson.Result) string { return or(item.Get("call_id").Str, item.Get("id").Str) }
 
 func (d *responsesDecoder) item(item gjson.Result, at int) *gateway.Error {
+	if clientSearch(item) {
+		return d.search(item, at)
+	}
 	switch kind := item.Get("type").Str; kind {
 	case "", "message":
 		return d.message(item, at)
@@ -269,7 +281,7 @@ func (d *responsesDecoder) answer(id string, from int) *gateway.Error {
 	}
 	result := waiting[0]
 	d.results[id] = waiting[1:]
-	parts, err := contentParts(result.item.Get("output"), result.at)
+	parts, err := resultParts(result)
 	if err != nil {
 		return err
 	}

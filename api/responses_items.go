@@ -264,8 +264,10 @@ func (w *responsesWriter) called(b []byte, d *gateway.ToolDelta) []byte {
 			w.open.id = w.itemID("ctc_")
 		case localShellShape:
 			w.open.id = w.itemID("lsh_")
+		case searchShape:
+			w.open.id = w.itemID("tsc_")
 		}
-		if w.open.tool.shape != localShellShape { // which is told only when its command is known
+		if shape := w.open.tool.shape; shape != localShellShape && shape != searchShape { // which are told only when their arguments are known
 			b = w.added(b, func(b []byte) []byte { return w.call(b, "in_progress", "") })
 		}
 	}

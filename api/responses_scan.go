@@ -150,6 +150,10 @@ func (s *responsesScan) item(item gjson.Result) *gateway.Error {
 	if !item.IsObject() {
 		return field("input", "input[%d] must be an object.", at)
 	}
+	if clientSearch(item) {
+		s.search(item)
+		return nil
+	}
 	kind := item.Get("type").Str
 	switch kind {
 	case "", "message":

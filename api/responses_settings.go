@@ -17,13 +17,13 @@ func (s *responsesScan) tools() *gateway.Error {
 	for _, v := range lists {
 		for i, t := range v.Array() {
 			kind := t.Get("type").Str
-			if serverTool(kind) {
+			if serverTool(t) {
 				fee(s.req, "tools")
 			}
 			switch {
-			case !serverTool(kind):
+			case !serverTool(t):
 				own++
-				if t.Get("name").Str == "" && kind != localShell {
+				if t.Get("name").Str == "" && kind != localShell && kind != toolSearch {
 					return field("tools", "tools[%d] has no name.", i)
 				}
 			case s.pinned:
@@ -62,7 +62,7 @@ func (s *responsesScan) choice() *gateway.Error {
 		}
 		return nil
 	}
-	if serverTool(kind) {
+	if serverTool(v) {
 		return field("tool_choice", "\"tool_choice\" wants a tool of type %q, which OpenAI's own servers run."+advice, clip(kind))
 	}
 	if kind != localShell && v.Get("name").Str == "" {

@@ -15,7 +15,7 @@ import (
 )
 
 const askResponses = `{"model":"auto","input":"Hi","stream":true,"tools":[{"type":"function","name":"f"},{"type":"custom","name":"apply_patch"},` +
-	`{"type":"local_shell"},{"type":"namespace","name":"mcp__fs","tools":[{"type":"function","name":"read"}]}]}`
+	`{"type":"local_shell"},{"type":"tool_search","execution":"client"},{"type":"namespace","name":"mcp__fs","tools":[{"type":"function","name":"read"}]}]}`
 
 // streamed is what a client gets for these chunks, checked.
 func streamed(t *testing.T, chunks []gateway.Chunk, end error) (*grammar.ResponsesAnswer, string) {
@@ -77,6 +77,8 @@ func TestResponsesStreams(t *testing.T) {
 		"custom, bare":      {[]gateway.Chunk{tool(0, "a", "apply_patch", "*** Begin"), finished(gateway.FinishToolCalls)}, "custom_tool_call apply_patch a *** Begin", grammar.Completed},
 		"namespace":         {[]gateway.Chunk{tool(0, "a", "mcp__fs__read", "{}"), finished(gateway.FinishToolCalls)}, "function_call mcp__fs read a {}", grammar.Completed},
 		"local shell":       {[]gateway.Chunk{tool(0, "a", "local_shell", `{"command":["ls"]}`), finished(gateway.FinishToolCalls)}, "local_shell_call a", grammar.Completed},
+		"search":            {[]gateway.Chunk{tool(0, "a", "tool_search", `{"query":`), tool(0, "", "", `"x"}`), finished(gateway.FinishToolCalls)}, `tool_search_call a {"query":"x"}`, grammar.Completed},
+		"search, bare":      {[]gateway.Chunk{tool(0, "a", "tool_search", `files`), finished(gateway.FinishToolCalls)}, `tool_search_call a {"query":"files"}`, grammar.Completed},
 		"refusal":           {[]gateway.Chunk{{Text: "Well"}, {Refusal: "no"}, finished(gateway.FinishStop)}, "message Well no", grammar.Completed},
 		"length":            {[]gateway.Chunk{{Text: "Hel"}, finished(gateway.FinishLength)}, "message Hel (incomplete)", grammar.Incomplete},
 		"length in a call":  {[]gateway.Chunk{tool(0, "a", "f", `{"x`), finished(gateway.FinishLength)}, `function_call f a {"x (incomplete)`, grammar.Incomplete},

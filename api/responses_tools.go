@@ -19,6 +19,7 @@ const (
 	functionShape   toolShape = iota
 	customShape               // free text, for which the function has the one argument input
 	localShellShape           // a command, whose fields are the function's arguments
+	searchShape               // a search for tools, likewise
 )
 
 // clientTool is a tool that the client runs itself, under the name that a model hears.
@@ -58,12 +59,13 @@ func heardAs(namespace, name string) string {
 // every other format they are tools like the rest.
 const additionalTools = "additional_tools"
 
-// offered are the lists of tools of a request: its own, and those among its input.
+// offered are the lists of tools of a request: its own, and those among its input, of
+// which some may have been found by more than one search.
 func offered(body gjson.Result) []gjson.Result {
 	lists := []gjson.Result{body.Get("tools")}
-	if strings.Contains(body.Raw, `"`+additionalTools+`"`) { // spares a second reading of long conversations
+	if strings.Contains(body.Raw, `"`+additionalTools+`"`) || strings.Contains(body.Raw, `"`+toolSearchOutput+`"`) { // spares a second reading of long conversations
 		body.Get("input").ForEach(func(_, item gjson.Result) bool {
-			if item.Get("type").Str == additionalTools {
+			if kind := item.Get("type").Str; kind == additionalTools || kind == toolSearchOutput && clientSearch(item) {
 				lists = append(lists, item.Get("tools"))
 			}
 			return true
@@ -90,6 +92,10 @@ func (shapes clientTools) add(list gjson.Result) {
 			shapes[name] = clientTool{shape: customShape, name: name}
 		case localShell:
 			shapes[localShell] = clientTool{shape: localShellShape, name: localShell}
+		case toolSearch:
+			if clientSearch(t) {
+				shapes[toolSearch] = clientTool{shape: searchShape, name: toolSearch}
+			}
 		case "namespace":
 			for _, inner := range t.Get("tools").Array() {
 				one := clientTool{name: inner.Get("name").Str, namespace: name}
@@ -102,14 +108,14 @@ func (shapes clientTools) add(list gjson.Result) {
 	}
 }
 
-// serverTool says whether a type of tool is run by OpenAI's own servers, so that no
+// serverTool says whether a tool is run by OpenAI's own servers, so that no
 // other provider can stand in.
-func serverTool(kind string) bool {
-	switch kind {
+func serverTool(t gjson.Result) bool {
+	switch t.Get("type").Str {
 	case "", "function", "custom", localShell, "namespace":
 		return false
 	}
-	return true
+	return !clientSearch(t)
 }
 
 // webSearch says whether a type of tool is a web search. Agents offer it beside their
@@ -153,6 +159,8 @@ func functionsOf(list gjson.Result, namespace string) ([]gateway.Tool, *gateway.
 		case kind == "custom":
 			tool.Description = customDescription(t)
 			tool.Parameters = json.RawMessage(inputSchema)
+		case clientSearch(t):
+			tool = searchFunction(t)
 		case kind == localShell:
 			tool.Name, tool.Parameters = localShell, json.RawMessage(localShellSchema)
 			tool.Description = "Run a command on the user's machine."

@@ -78,11 +78,24 @@ type responsesItem struct {
 	CallID    string          `json:"call_id"`
 	Name      string          `json:"name"`
 	Namespace string          `json:"namespace"`
-	Arguments string          `json:"arguments"`
+	Arguments arguments       `json:"arguments"`
+	Execution string          `json:"execution"`
 	Input     string          `json:"input"`
 	Content   []responsesPart `json:"content"`
 	Summary   []responsesPart `json:"summary"`
 	Encrypted string          `json:"encrypted_content"`
+}
+
+// arguments are JSON as text, or as an object in the one type of call that has them so.
+type arguments string
+
+func (a *arguments) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		text = string(data)
+	}
+	*a = arguments(text)
+	return nil
 }
 
 type responsesObject struct {

@@ -32,6 +32,10 @@ func (c *responsesCheck) added(ev *responsesEvent) error {
 		if it.Name == "" || it.CallID == "" || it.Status != "in_progress" || it.Arguments != "" || it.Input != "" {
 			return fmt.Errorf("a call begins with name and call_id, in_progress and no arguments")
 		}
+	case "tool_search_call":
+		if it.CallID == "" || it.Execution != "client" || !json.Valid([]byte(it.Arguments)) || it.Arguments[0] != '{' {
+			return fmt.Errorf("a search has call_id, the execution client and an object of arguments")
+		}
 	case "reasoning", "local_shell_call":
 	default:
 		return fmt.Errorf("item type %q", it.Type)
@@ -171,7 +175,7 @@ func (c *responsesCheck) done(ev *responsesEvent) error {
 		return fmt.Errorf("status is %q", it.Status)
 	}
 	out := Item{ID: it.ID, Type: it.Type, Status: it.Status, CallID: it.CallID, Name: it.Name, Namespace: it.Namespace,
-		Arguments: it.Arguments, Input: it.Input, Encrypted: it.Encrypted, Raw: ev.Item}
+		Arguments: string(it.Arguments), Input: it.Input, Encrypted: it.Encrypted, Raw: ev.Item}
 	switch it.Type {
 	case "message", "reasoning":
 		list := it.Content
@@ -189,7 +193,7 @@ func (c *responsesCheck) done(ev *responsesEvent) error {
 			}
 		}
 	case "function_call", "custom_tool_call":
-		if c.whole == nil || it.Arguments+it.Input != *c.whole {
+		if c.whole == nil || string(it.Arguments)+it.Input != *c.whole {
 			return fmt.Errorf("its arguments were not told before")
 		}
 	}
