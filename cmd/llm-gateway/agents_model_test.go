@@ -13,29 +13,40 @@ import (
 // events or a shell could get wrong.
 const noteText = "first line\n\tsecond: \"quoted\", back\\slash, $HOME `id` 'single'\n日本語 naïve 😀 \u2028 {\"json\": [1, 2]}\ndata: [DONE]\nlast line\n"
 
+// toolSearch is Codex's search for tools that it holds back.
+const toolSearch = "tool_search"
+
 // readBack and lost are the model's last words.
 const (
 	readBack = "The note was read back whole."
 	lost     = "The note came back changed: "
 )
 
-// writesAndReads is a model at work for an agent: it writes the note by the agent's own
-// tool, reads it back by another, and says whether all of it came back. What it knows it
-// takes from the request, as a model does.
+// writesAndReads is a model at work for an agent: it looks for tools where the agent has
+// a search for them, writes the note by the agent's own tool, reads it back by another,
+// and says whether all of it came back. What it knows it takes from the request, as a
+// model does.
 func writesAndReads(file string) func(fakeupstream.Seen) fakeupstream.Step {
 	return func(seen fakeupstream.Seen) fakeupstream.Step {
 		writer, reader := pickTools(seen.Tools)
 		if writer == nil || reader == nil {
 			return say(fakeupstream.Say{Text: "A note"}) // a title or a summary, asked for on the side
 		}
-		switch len(seen.Done) {
+		done := seen.Done
+		if slices.ContainsFunc(seen.Tools, func(tool fakeupstream.Tool) bool { return tool.Name == toolSearch }) {
+			if len(done) == 0 {
+				return say(fakeupstream.Say{Calls: []fakeupstream.Call{{Name: toolSearch, Arguments: `{"query":"write a file"}`}}})
+			}
+			done = done[1:]
+		}
+		switch len(done) {
 		case 0:
 			return say(fakeupstream.Say{Reasoning: "First the file.", Text: "I write the note.",
 				Calls: []fakeupstream.Call{writer(file)}})
 		case 1:
 			return say(fakeupstream.Say{Text: "I read it back.", Calls: []fakeupstream.Call{reader(file)}})
 		}
-		return say(fakeupstream.Say{Text: verdict(seen.Done[1].Result)})
+		return say(fakeupstream.Say{Text: verdict(done[1].Result)})
 	}
 }
 
@@ -67,6 +78,7 @@ type toolUse func(file string) fakeupstream.Call
 // pickTools finds the tools for writing and reading among those offered, by their names
 // and the fields of their schemas; nil where there is none.
 func pickTools(tools []fakeupstream.Tool) (writer, reader toolUse) {
+	var shell toolUse // writes where no other does
 	for _, tool := range tools {
 		fields := fieldsOf(tool)
 		path := pathField(fields)
@@ -75,7 +87,7 @@ func pickTools(tools []fakeupstream.Tool) (writer, reader toolUse) {
 		case name == "write" && path != "" && slices.Contains(fields, "content"):
 			writer = withFields(tool.Name, func(file string) map[string]any { return map[string]any{path: file, "content": noteText} })
 		case name == "exec_command" && slices.Contains(fields, "cmd"):
-			writer = withFields(tool.Name, func(file string) map[string]any {
+			shell = withFields(tool.Name, func(file string) map[string]any {
 				return map[string]any{"cmd": "cat > " + file + " <<'END'\n" + noteText + "END"}
 			})
 			reader = withFields(tool.Name, func(file string) map[string]any { return map[string]any{"cmd": "cat " + file} })
@@ -91,6 +103,9 @@ func pickTools(tools []fakeupstream.Tool) (writer, reader toolUse) {
 		case name == "read" && path != "":
 			reader = withFields(tool.Name, func(file string) map[string]any { return map[string]any{path: file} })
 		}
+	}
+	if writer == nil {
+		writer = shell
 	}
 	return writer, reader
 }

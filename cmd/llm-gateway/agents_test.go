@@ -112,20 +112,28 @@ func TestAgents(t *testing.T) {
 	}
 }
 
+// askingOtherwise are agents that ask for models of their makers, and the end of the name of
+// a tool that they then offer. Codex offers other tools to each of these: JavaScript as any
+// text, in a namespace, or patches as any text.
+var askingOtherwise = []struct{ name, agent, client, line, tool string }{
+	{"claude-code", "claude-code", "Claude Code", "", "Write"},
+	{"codex", "codex", "Codex", "", "exec"},
+	{"codex, gpt-5.5", "codex", "Codex", `model = "gpt-5.5"` + "\n", "apply_patch"},
+}
+
 // Agents that ask for their makers' models work with whatever model_map gives them, over
-// every kind of provider. Codex then offers the tools that it has for its own models: one
-// that takes JavaScript as any text, in a namespace, and more in others.
+// every kind of provider.
 func TestAgentsByOtherNames(t *testing.T) {
 	packages := agentsFolder(t)
-	outside, told := refuseOutside(t), toldInReadme(t)
-	for client, model := range map[string]string{"Claude Code": " --model " + readmeModel, "Codex": "model = \"" + readmeModel + "\"\n"} {
-		told[client] = "# without " + readmeModel + "\n" + strings.Replace(told[client], model, "", 1)
-	}
-	for _, a := range realAgents {
-		if a.name != "claude-code" && a.name != "codex" {
-			continue // they have no names of their own
+	outside := refuseOutside(t)
+	for _, asks := range askingOtherwise {
+		told := toldInReadme(t)
+		for _, line := range []string{" --model " + readmeModel, "model = \"" + readmeModel + "\"\n"} {
+			told[asks.client] = strings.Replace(told[asks.client], line, asks.line, 1)
 		}
-		t.Run(a.name, func(t *testing.T) {
+		told[asks.client] = "# instead of " + readmeModel + "\n" + told[asks.client]
+		agent := realAgents[slices.IndexFunc(realAgents, func(a realAgent) bool { return a.name == asks.agent })]
+		t.Run(asks.name, func(t *testing.T) {
 			for _, p := range providersOfAgents {
 				t.Run(p.kind.String(), func(t *testing.T) {
 					t.Parallel()
@@ -138,13 +146,13 @@ func TestAgentsByOtherNames(t *testing.T) {
 						}
 						return writesAndReads(file)(seen)
 					})
-					a.works(t, job{packages: packages, base: base, home: t.TempDir(), work: work, told: told,
+					agent.works(t, job{packages: packages, base: base, home: t.TempDir(), work: work, told: told,
 						prompt: "Write a note to " + file + " and read it back."}, outside, server)
 					if note, err := os.ReadFile(file); err != nil || string(note) != noteText {
 						t.Errorf("the file: %q, %v; want %q", note, err, noteText)
 					}
-					if a.name == "codex" && !offered(&tools, "exec") {
-						t.Error("Codex did not offer the tools that it has for its own models")
+					if !offered(&tools, asks.tool) {
+						t.Errorf("no %s was offered", asks.tool)
 					}
 				})
 			}
