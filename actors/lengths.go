@@ -37,10 +37,24 @@ func (s *System) plainly(req *gateway.Request, c *route.Candidate) bool {
 	if p := s.byName[c.Model.Provider]; p != nil && p.After > 0 {
 		return false
 	}
-	if c.Model.Protocol.Passes(req) {
+	if c.Model.Protocol.Passes(req) && !s.adapts(c.Model) {
 		return true
 	}
 	return !req.DeepEffort && s.short(req, c.Model)
+}
+
+// adapts says whether the model's limit of calls at once is learned from times to the first
+// content, which long answers in one piece do not tell.
+func (s *System) adapts(m *gateway.Model) bool {
+	p := s.byName[m.Provider]
+	if p == nil {
+		return false
+	}
+	limits, own := p.ByModel[m.Name]
+	if !own {
+		limits = p.Limits
+	}
+	return limits.Adaptive
 }
 
 // short says whether an answer is expected to have no more than plainMost tokens.

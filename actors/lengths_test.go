@@ -17,7 +17,8 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*gateway.Request)
 		choice  gateway.StreamChoice
-		learned int  // tokens of the answers before
+		learned int // tokens of the answers before
+		adapts  bool
 		passes  bool // client and provider speak the same format
 		plain   bool
 	}{
@@ -34,6 +35,8 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 		"always streamed":               {learned: 20, choice: gateway.StreamAlways},
 		"long, of its own format":       {passes: true, change: func(r *gateway.Request) { r.MaxTokens = 32_000; r.DeepEffort = true }, plain: true},
 		"unknown, of its own format":    {passes: true, plain: true},
+		"that, with a learned limit":    {passes: true, adapts: true},
+		"that, short, likewise":         {passes: true, adapts: true, change: func(r *gateway.Request) { r.MaxTokens = 9 }, plain: true},
 		"that, streaming":               {passes: true, change: func(r *gateway.Request) { r.Stream = true }},
 		"that, raced by choice":         {passes: true, change: func(r *gateway.Request) { r.Options.Hedge = "force" }},
 		"that, always streamed":         {passes: true, choice: gateway.StreamAlways},
@@ -50,6 +53,7 @@ func TestWhoIsAskedPlainly(t *testing.T) {
 				}}
 				s, _ := setup(t, func(cfg *Config) {
 					cfg.Providers[0].Default.Upstream = c.choice
+					cfg.Providers[0].Limits.Adaptive = c.adapts
 					cfg.Providers[0].Default.Protocol = gateway.Protocol{Wire: "its own", Verbatim: c.passes}
 				}, up)
 				send := func(r *gateway.Request) {

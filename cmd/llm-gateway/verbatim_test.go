@@ -220,6 +220,7 @@ func TestWhoeverWantsAStreamUpstreamGetsOne(t *testing.T) {
 			"nothing":     {whole: true},
 			"always":      {field: "stream_upstream", value: "true"},
 			"a limit":     {field: "ttft_timeout", value: "20s"},
+			"adaptive":    {field: "limits", value: map[string]any{"adaptive": true}},
 			"a race":      {field: "hedge_after", value: "20s"},
 			"by a client": {header: "x-gateway-hedge-after"},
 		} {
