@@ -40,6 +40,7 @@ type conn struct {
 	posted bool          // the last request was a POST
 	looked bool
 	fd     int32 // to know it by while it is open
+	turn   int32 // and among those that had this number one after the other
 
 	state  atomic.Int32
 	due    atomic.Int64                       // when the present waiting ends, in Unix nanoseconds; 0: never

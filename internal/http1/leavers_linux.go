@@ -16,6 +16,7 @@ type leavers struct {
 
 	mu   sync.Mutex
 	byFD map[int32]*conn
+	last int32 // the turn of the connection that came last
 }
 
 func (l *leavers) open() error {
@@ -38,14 +39,18 @@ func (l *leavers) watch(c *conn) error {
 	var failed error
 	err := c.raw.Control(func(fd uintptr) {
 		l.mu.Lock()
-		l.byFD[int32(fd)] = c
+		l.last++
+		c.fd, c.turn = int32(fd), l.last
+		l.byFD[c.fd] = c
 		l.mu.Unlock()
-		c.fd = int32(fd)
 		failed = syscall.EpollCtl(l.fd, syscall.EPOLL_CTL_ADD, int(fd),
-			&syscall.EpollEvent{Events: syscall.EPOLLRDHUP | -syscall.EPOLLET&0xffffffff, Fd: int32(fd)})
+			&syscall.EpollEvent{Events: syscall.EPOLLRDHUP | -syscall.EPOLLET&0xffffffff, Fd: c.fd, Pad: c.turn})
 	})
 	if err == nil {
 		err = os.NewSyscallError("epoll_ctl", failed)
+	}
+	if err != nil {
+		l.forget(c)
 	}
 	return err
 }
@@ -71,16 +76,23 @@ func (l *leavers) run() {
 				return false // wait for more
 			}
 			for _, e := range events[:n] {
-				l.mu.Lock()
-				c := l.byFD[e.Fd]
-				l.mu.Unlock()
-				if c != nil {
-					c.gone.Store(true)
-					c.left()
-				}
+				l.tell(e)
 			}
 		}
 	})
+}
+
+// tell ends the request of a client that has left. By the time an event is told, its
+// connection may have been closed and its number be another's: the turn tells them apart.
+func (l *leavers) tell(e syscall.EpollEvent) {
+	l.mu.Lock()
+	c := l.byFD[e.Fd]
+	known := c != nil && c.turn == e.Pad
+	l.mu.Unlock()
+	if known {
+		c.gone.Store(true)
+		c.left()
+	}
 }
 
 func (l *leavers) close() { l.epoll.Close() }
