@@ -238,6 +238,9 @@ func TestNothingAfterTheEnd(t *testing.T) {
 				t.Error("a flush after the end was taken")
 			}
 			kept.(http.Flusher).Flush()
+			if err := http.NewResponseController(kept).SetWriteDeadline(time.Unix(1, 0)); err == nil {
+				t.Error("a deadline after the end was taken")
+			}
 		}
 		kept = w
 		io.WriteString(w, r.URL.Path)

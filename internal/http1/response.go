@@ -132,6 +132,9 @@ func (w *response) FlushError() error {
 
 // SetWriteDeadline is for http.ResponseController; it ends with the answer.
 func (w *response) SetWriteDeadline(t time.Time) error {
+	if w.done {
+		return errOver // it would be the next answer's
+	}
 	w.bounded = true
 	return w.c.rwc.SetWriteDeadline(t)
 }
