@@ -20,6 +20,7 @@ const (
 	fresh  = iota // has not sent a byte
 	idle          // waits for another request
 	active        // a request is being read or answered
+	shut          // a shutdown has closed it
 )
 
 // overdue is what conn.due is when the warden has ended the waiting.
@@ -129,7 +130,11 @@ func (c *conn) await() bool {
 	if !c.within(c.server.HeadTimeout) {
 		return false
 	}
-	if c.state.Swap(active) == idle { // a connection that ends after a stray byte or two asks for nothing
+	was := c.state.Load()
+	if was == shut || !c.state.CompareAndSwap(was, active) {
+		return false
+	}
+	if was == idle { // a connection that ends after a stray byte or two asks for nothing
 		c.budget = -1
 		_, err := c.in.Peek(4)
 		return err == nil

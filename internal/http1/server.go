@@ -92,7 +92,7 @@ func (s *Server) begin(l net.Listener) error {
 		}
 		s.warden = w
 		s.conns, s.listeners = map[*conn]struct{}{}, map[net.Listener]struct{}{}
-		go w.run() // ends with Shutdown or Close
+		w.run() // ends with Shutdown or Close
 	}
 	s.listeners[l] = struct{}{}
 	return nil
@@ -157,6 +157,7 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	for c := range s.conns {
 		c.rwc.Close()
+		c.gone.Store(true) // a handler that is only about to begin sees that
 		c.left()
 	}
 	s.mu.Unlock()
@@ -182,8 +183,8 @@ func (s *Server) closeQuiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		switch state := c.state.Load(); {
-		case state == idle, state == fresh && time.Since(c.born) > newFor:
+		state := c.state.Load()
+		if rests := state == idle || state == fresh && time.Since(c.born) > newFor; rests && c.state.CompareAndSwap(state, shut) {
 			c.rwc.Close()
 		}
 	}

@@ -24,6 +24,7 @@ func newWarden(s *Server) (*warden, error) {
 	return w, w.leavers.open()
 }
 
+// run begins its work, which goes on until end.
 func (w *warden) run() {
 	w.all.Go(w.leavers.run) // ends with leavers.close
 	w.all.Go(func() {
