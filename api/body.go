@@ -99,10 +99,23 @@ type property struct {
 // parse reads an object strictly. Two readers that disagree about which of two equal
 // names counts are a way around every check, so those are refused.
 func parse(raw []byte) (*object, *gateway.Error) {
-	if fields, ok := quickly(raw); ok {
-		return &object{raw: raw, fields: fields}, nil
+	o, err := parseInto(make([]property, 0, 8), raw)
+	if err != nil {
+		return nil, err
 	}
-	return carefully(raw)
+	return &o, nil
+}
+
+// parseInto is parse with room for the fields.
+func parseInto(room []property, raw []byte) (object, *gateway.Error) {
+	if fields, ok := quickly(room, raw); ok {
+		return object{raw: raw, fields: fields}, nil
+	}
+	o, err := carefully(raw)
+	if err != nil {
+		return object{}, err
+	}
+	return *o, nil
 }
 
 // carefully reads what the quick reader did not take, and says what is wrong with it.

@@ -26,10 +26,10 @@ var chatDialect = dialect{
 		return scanChat(raw, req)
 	},
 	whole: func(b []byte, req *gateway.Request, a *gateway.Answer) []byte {
-		return completionJSON(b, "chatcmpl-"+req.ID, req.Begun, a, req.Options.Receipt)
+		return completionJSON(b, req.ID, req.Begun, a, req.Options.Receipt)
 	},
 	events: func(req *gateway.Request, a *gateway.Answer) eventWriter {
-		return newChunkWriter("chatcmpl-"+req.ID, req.Begun, a, req.IncludeUsage)
+		return newChunkWriter(req.ID, req.Begun, a, req.IncludeUsage)
 	},
 	failure: func(b []byte, p *problem, _ string) ([]byte, int) { return p.openAI(b), p.status },
 	alive:   ": keep-alive\n\n",

@@ -117,7 +117,7 @@ func FuzzRepair(f *testing.F) {
 var timeZero time.Time
 
 func BenchmarkChunk(b *testing.B) {
-	w := newChunkWriter("chatcmpl-1", timeZero, &gateway.Answer{Model: "m"}, true)
+	w := newChunkWriter("1", timeZero, &gateway.Answer{Model: "m"}, true)
 	c := gateway.Chunk{Text: " token"}
 	buf := make([]byte, 0, 1024)
 	b.ReportAllocs()
@@ -127,7 +127,7 @@ func BenchmarkChunk(b *testing.B) {
 }
 
 func TestChunkAllocatesNothing(t *testing.T) {
-	w := newChunkWriter("chatcmpl-1", timeZero, &gateway.Answer{Model: "m"}, true)
+	w := newChunkWriter("1", timeZero, &gateway.Answer{Model: "m"}, true)
 	c := gateway.Chunk{Text: " token"}
 	buf := w.chunk(make([]byte, 0, 1024), &c)
 	if n := testing.AllocsPerRun(100, func() { buf = w.chunk(buf[:0], &c) }); n != 0 {

@@ -50,7 +50,7 @@ func TestDepthIsTheSameForBothReaders(t *testing.T) {
 			b.WriteString(shut[i])
 		}
 		raw := []byte(b.String() + "}")
-		_, quick := quickly(raw)
+		_, quick := quickly(nil, raw)
 		_, err := carefully(raw)
 		if quick && err != nil || (err == nil) != (depth+1 <= mostDepth) {
 			t.Fatalf("depth %d: quickly %v, carefully %v", depth+1, quick, err)

@@ -32,9 +32,9 @@ func newChunkWriter(id string, begun time.Time, a *gateway.Answer, usage bool) *
 }
 
 func appendHead(b []byte, id, object string, begun time.Time, model string) []byte {
-	b = append(b, `{"id":`...)
-	b = appendString(b, id)
-	b = append(b, `,"object":"`...)
+	b = append(b, `{"id":"chatcmpl-`...)
+	b = append(b, id...) // ours
+	b = append(b, `","object":"`...)
 	b = append(b, object...)
 	b = append(b, `","created":`...)
 	b = strconv.AppendInt(b, begun.Unix(), 10)

@@ -74,7 +74,8 @@ func (o *object) checkTypesBy(kinds map[string]kindOfField) *gateway.Error {
 
 // scanChat finds out what routing must know of a chat request, without building it.
 func scanChat(raw []byte, req *gateway.Request) *gateway.Error {
-	o, err := parse(raw)
+	var room [12]property // of few bodies are there more
+	o, err := parseInto(room[:0], raw)
 	if err != nil {
 		return err
 	}

@@ -27,14 +27,13 @@ const (
 	strictNames = 32            // as are objects with more names, which it finds twice faster
 )
 
-// quickly reads an object's top-level fields; false if the careful reader must.
-func quickly(raw []byte) ([]property, bool) {
+// quickly appends an object's top-level fields; false if the careful reader must.
+func quickly(out []property, raw []byte) ([]property, bool) {
 	s := strict{raw: raw, names: make([]span, 0, 32)}
 	s.space()
 	if s.at >= len(raw) || raw[s.at] != '{' {
 		return nil, false
 	}
-	out := make([]property, 0, 8)
 	// The bytes of a request do not change, so strings may look at them in place.
 	text := unsafe.String(unsafe.SliceData(raw), len(raw))
 	ok := s.object(0, func(name, value span) bool {

@@ -20,7 +20,7 @@ var strictSeeds = []string{
 
 // What the quick reader takes, the careful one takes, and both see the same fields.
 func checkQuick(t *testing.T, raw string) {
-	fields, ok := quickly([]byte(raw))
+	fields, ok := quickly(nil, []byte(raw))
 	if !ok {
 		return
 	}
@@ -47,7 +47,7 @@ func TestQuickReaderAgreesWithTheCarefulOne(t *testing.T) {
 		checkQuick(t, raw)
 	}
 	usual := `{"model":"m","messages":[{"role":"user","content":"line\nand \"quotes\" and ünï"}],"stream":true,"temperature":0.7,"tools":[]}`
-	if _, ok := quickly([]byte(usual)); !ok {
+	if _, ok := quickly(nil, []byte(usual)); !ok {
 		t.Error("a usual body is left to the careful reader")
 	}
 	for _, raw := range []string{`{"a":{"b":1,"b":2}}`, `{"a":1,"A":2}`, `{"a":"\ud83d"}`, `{"a":01}`, `{"a":1}x`, "{\"a\":\"\x01\"}", "{\"a\":\"1234567\xc3\"}"} {

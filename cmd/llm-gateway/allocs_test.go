@@ -42,8 +42,8 @@ func TestAllocationsPerRequest(t *testing.T) {
 		more string
 		most int
 	}{
-		"whole":  {`,"max_tokens":60`, 275},
-		"stream": {`,"stream":true`, 450},
+		"whole":  {`,"max_tokens":60`, 235},
+		"stream": {`,"stream":true`, 405},
 	} {
 		send := func(n int) {
 			for range n {
