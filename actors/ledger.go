@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,41 +65,51 @@ func (l *ledgerActor) Receive(c actor.Context) {
 // when something here panics: that row is then lost, which is an alarm, and its request
 // does not wait for a settlement that never comes.
 func (l *ledgerActor) book(self *actor.PID, m book) {
-	var once sync.Once
 	l.sys.rows.Add(1)
-	answer := func(err error) {
-		once.Do(func() {
-			defer l.sys.rows.Done()
-			if m.done != nil {
-				m.done(err)
-			}
-		})
-	}
-	answered := false
+	f := &filing{book: m, sys: l.sys, self: self}
+	taken := false
 	defer func() {
-		if !answered {
+		if !taken {
 			err := gateway.Errorf(gateway.Internal, "the row was not booked")
-			answer(err)
+			f.answer(err)
 			l.sys.root.Send(self, booked{m.entry, err})
 		}
 	}()
-	var word said
-	l.sys.cfg.Books.Submit(m.entry, m.hold, m.unsure, func(err error) {
-		answer(err)
-		if word.err = err; !word.first.CompareAndSwap(false, true) {
-			l.sys.root.Send(self, booked{m.entry, err})
-		}
-	})
-	answered = true
-	if !word.first.CompareAndSwap(false, true) { // the books are quick as a rule
-		l.booked(booked{m.entry, word.err})
+	l.sys.cfg.Books.Submit(m.entry, m.hold, m.unsure, f.told)
+	taken = true
+	if f.met.Swap(true) { // the books are quick as a rule
+		l.booked(booked{m.entry, f.err})
 	}
 }
 
-// said is whether the books answered before Submit returned, or after.
-type said struct {
-	first atomic.Bool // one of both was here
-	err   error
+// filing is a row on its way to the books.
+type filing struct {
+	book
+	sys      *System
+	self     *actor.PID
+	answered atomic.Bool
+	met      atomic.Bool // the books have answered, or Submit has returned
+	err      error       // what they answered, if that came first
+}
+
+// told is what the books call.
+func (f *filing) told(err error) {
+	f.answer(err)
+	f.err = err
+	if f.met.Swap(true) {
+		f.sys.root.Send(f.self, booked{f.entry, err})
+	}
+}
+
+// answer tells whoever waits for the row, once.
+func (f *filing) answer(err error) {
+	if f.answered.Swap(true) {
+		return
+	}
+	defer f.sys.rows.Done()
+	if f.done != nil {
+		f.done(err)
+	}
 }
 
 func (l *ledgerActor) booked(m booked) {

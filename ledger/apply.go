@@ -51,6 +51,7 @@ func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch, most int) (do
 	if err != nil {
 		return 0, err
 	}
+	var room [3]Charge
 	f, sums := newFold(done), map[Charge]money{}
 	for i := range b.Bookings {
 		if isNew != nil && !isNew[i] {
@@ -63,7 +64,7 @@ func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, b *Batch, most int) (do
 			at := Charge{Account: c.Account, Quarter: c.Quarter}
 			sums[at] = sums[at].plus(money{spent: c.Cost, unsure: c.Unsure})
 		}
-		for _, c := range besides(e, b.Bookings[i].charged) {
+		for _, c := range b.Bookings[i].besides(room[:0]) {
 			at := Charge{Account: c.Account, Quarter: c.Quarter}
 			sums[at] = sums[at].plus(money{spent: c.Cost})
 		}

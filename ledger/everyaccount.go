@@ -19,13 +19,14 @@ func accountsOf(e *gateway.Entry) [3]string {
 	return of
 }
 
-// besides are the charges of a row on accounts that held nothing for it.
-func besides(e *gateway.Entry, charged func(account string) bool) (list []Charge) {
+// besides appends the charges of a row on accounts that held nothing for it.
+func (b *Booking) besides(list []Charge) []Charge {
+	e := &b.Entry
 	if e.Cost == 0 {
-		return nil
+		return list
 	}
 	for _, id := range accountsOf(e) {
-		if id != "" && !charged(id) {
+		if id != "" && !b.charged(id) {
 			list = append(list, Charge{Account: id, Quarter: quarterOf(e.Begun), Cost: e.Cost})
 		}
 	}
@@ -44,7 +45,8 @@ func (b *Booking) charged(account string) bool {
 // beside puts the row of an attempt on the accounts that held nothing for it: they had no
 // budget when it left. Those that are not in memory will be read with it.
 func (a *Accounts) beside(b *Booking) {
-	list := besides(&b.Entry, b.charged)
+	var room [3]Charge
+	list := b.besides(room[:0])
 	if len(list) == 0 {
 		return
 	}
