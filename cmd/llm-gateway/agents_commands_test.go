@@ -5,10 +5,49 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
+
+// readmeAgents and readmeSDKs are the clients that README.md has lines for, and what runs them.
+var (
+	readmeAgents = map[string]string{"Claude Code": "claude-code", "Codex": "codex", "opencode": "opencode", "pi": "pi", "Continue": "continue"}
+	readmeSDKs   = []string{"OpenAI's SDK", "Anthropic's SDK", "Google's SDK"}
+)
+
+// Whatever README.md tells to copy is run: a client with an address of the gateway in its
+// lines is among those that the tests run, and .ci/run runs these tests.
+func TestReadmeClientsAreRun(t *testing.T) {
+	runs, err := os.ReadFile("../../.ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []string{"TestAgents", "TestAgentsByOtherNames", "TestSDKs", "TestReadmeSDKs"} {
+		if !regexp.MustCompile(`\b` + test + `\b`).Match(runs) {
+			t.Errorf(".ci/run does not run %s", test)
+		}
+	}
+	run := map[string]bool{}
+	for client, agent := range readmeAgents {
+		run[client] = slices.ContainsFunc(realAgents, func(a realAgent) bool { return a.name == agent })
+	}
+	for _, sdk := range readmeSDKs {
+		run[sdk] = true
+	}
+	told := toldInReadme(t)
+	for client, lines := range told {
+		if strings.Contains(lines, readmeAddress) && !run[client] {
+			t.Errorf("nothing runs what README.md tells for %s", client)
+		}
+	}
+	for client := range run {
+		if !strings.Contains(told[client], readmeAddress) || !strings.Contains(told[client], readmeModel) {
+			t.Errorf("README.md tells nothing for %s", client)
+		}
+	}
+}
 
 var realAgents = []realAgent{
 	{"opencode", openCode},

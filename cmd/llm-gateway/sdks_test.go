@@ -79,7 +79,7 @@ func TestReadmeSDKs(t *testing.T) {
 	}
 	config, names := allKinds(t)
 	j := job{packages: packages, base: serveGateway(t, config, nil), told: toldInReadme(t)}
-	for _, sdk := range []string{"OpenAI's SDK", "Anthropic's SDK", "Google's SDK"} {
+	for _, sdk := range readmeSDKs {
 		for _, name := range names {
 			j.model = name + "/" + name + "-model"
 			run := exec.CommandContext(t.Context(), node(t, j), "--input-type=module")
