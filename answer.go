@@ -23,7 +23,10 @@ type Chunk struct {
 	Reasoning string
 	Refusal   string
 	Tools     []ToolDelta
-	Thinking  []Thinking // opaque state to hand back; whole items, after their text went out as Reasoning
+	// Other: Raw holds something that the normal form has no word for (an image, a call of the
+	// provider's own tools), which a client of the provider's own format sees.
+	Other    bool
+	Thinking []Thinking // opaque state to hand back; whole items, after their text went out as Reasoning
 
 	Finish Finish // "" until the choice ends
 	Native string // the provider's own word for Finish
@@ -60,10 +63,10 @@ type ToolDelta struct {
 }
 
 // HasContent says whether the chunk holds something a client can see: text,
-// reasoning, a refusal or a part of a tool call. Role chunks, pings and empty deltas
+// reasoning, a refusal, a part of a tool call, or what only its format has. Role chunks, pings and empty deltas
 // do not; only content commits an answer.
 func (c *Chunk) HasContent() bool {
-	return c.Text != "" || c.Reasoning != "" || c.Refusal != "" || len(c.Tools) > 0
+	return c.Text != "" || c.Reasoning != "" || c.Refusal != "" || len(c.Tools) > 0 || c.Other
 }
 
 // Stream is a provider's answer as it arrives. One goroutine uses it.
@@ -130,6 +133,8 @@ type Completion struct {
 	Relayed []Chunk
 	// Body is the answer as it came, if it came as one body; nil otherwise.
 	Body []byte
+	// Other: some of Relayed or Body is content that the choices do not have.
+	Other bool
 }
 
 // Choice is one of the alternatives of a Completion.

@@ -17,6 +17,7 @@ type Fold struct {
 	choices []*folding
 	relayed []Chunk
 	body    []byte
+	other   bool
 }
 
 type folding struct {
@@ -48,6 +49,7 @@ func (f *Fold) Add(c *Chunk) {
 	case c.Raw != nil:
 		f.relayed = append(f.relayed, c.clone())
 	}
+	f.other = f.other || c.Other
 	if c.Meta != nil {
 		f.meta = *c.Meta
 	}
@@ -121,7 +123,7 @@ func (f *Fold) Usage() Usage { return f.usage }
 
 // Completion is what was gathered so far, choices by index. It always has at least one choice.
 func (f *Fold) Completion() *Completion {
-	out := &Completion{Meta: f.meta, Usage: f.usage, Relayed: f.relayed, Body: f.body}
+	out := &Completion{Meta: f.meta, Usage: f.usage, Relayed: f.relayed, Body: f.body, Other: f.other}
 	if len(f.choices) == 0 {
 		out.Choices = []Choice{{}}
 		return out
@@ -148,6 +150,9 @@ func (f *Fold) Completion() *Completion {
 // is an end that the provider counts a few tokens for (Usage.Silence): the model was asked
 // and chose to say nothing, as after a tool's result or before a stop word.
 func (c *Completion) Empty() bool {
+	if c.Other {
+		return false
+	}
 	for _, ch := range c.Choices {
 		if ch.Text != "" || ch.Reasoning != "" || ch.Refusal != "" || len(ch.ToolCalls) > 0 ||
 			ch.Finish == FinishLength || ch.Finish == FinishFilter || ch.Finish != "" && c.Usage.Silence() {

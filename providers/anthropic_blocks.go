@@ -31,6 +31,8 @@ func (s *messagesStream) blockStart(chunk *gateway.Chunk, index int, block gjson
 		b.redacted = strings.Clone(block.Get("data").Str)
 	case "tool_use":
 		s.toolStart(chunk, b, block)
+	default: // what the provider's own tools do, and what is to come
+		chunk.Other = s.relayed
 	}
 	return true
 }

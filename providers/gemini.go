@@ -283,6 +283,10 @@ func (s *geminiStream) part(c *gateway.Chunk, part gjson.Result) {
 		return
 	}
 	said := part.Get("text")
+	if !said.Exists() && s.relayed { // an image, or what Google's own tools did
+		empty, _ := emptyPart(part)
+		c.Other = c.Other || !empty
+	}
 	if said.Str != "" {
 		s.alike.text = said.Raw
 	}

@@ -72,7 +72,12 @@ func (s *responsesStream) started(chunk *gateway.Chunk, index int, item gjson.Re
 	s.open = append(s.open, responsesItem{index: index, tool: -1})
 	it := &s.open[len(s.open)-1]
 	kind := item.Get("type").Str
-	if kind != "function_call" && kind != "custom_tool_call" {
+	switch kind {
+	case "function_call", "custom_tool_call":
+	case "message", "reasoning":
+		return it
+	default: // what the provider's own tools do, and what is to come
+		chunk.Other = chunk.Other || s.relayed
 		return it
 	}
 	id := strings.Clone(item.Get("call_id").Str)

@@ -200,6 +200,41 @@ func TestStreamsAfterAFailureAreRelayed(t *testing.T) {
 	}
 }
 
+// An answer may be nothing but what only its own format has: an image, a call of a tool that
+// the provider runs or the client must. It is no empty one for a client that reads it.
+func TestAnswersOfTheirOwnKindOnly(t *testing.T) {
+	const message = `"id":"msg_1","type":"message","role":"assistant","model":"m"`
+	for _, p := range nativePairs {
+		said := map[fakeupstream.Kind][2]string{
+			fakeupstream.Anthropic: {`{` + message + `,"content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"x"}}],"stop_reason":"pause_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":400}}`,
+				"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{" + message + ",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n" +
+					"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"web_search\",\"input\":{}}}\n\n" +
+					"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n" +
+					"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"pause_turn\"},\"usage\":{\"output_tokens\":400}}\n\n" +
+					"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"},
+			fakeupstream.OpenAIResponses: {`{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{"type":"computer_call","id":"c","call_id":"d","action":{"type":"screenshot"}}],"usage":{"input_tokens":9,"output_tokens":400,"total_tokens":409}}`,
+				"event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\",\"output\":[]}}\n\n" +
+					"event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"type\":\"computer_call\",\"id\":\"c\"}}\n\n" +
+					"event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":2,\"response\":{\"id\":\"resp_1\",\"status\":\"completed\",\"output\":[{\"type\":\"computer_call\",\"id\":\"c\"}],\"usage\":{\"input_tokens\":9,\"output_tokens\":400}}}\n\n"},
+			fakeupstream.Gemini: {`{"candidates":[{"content":{"role":"model","parts":[{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1290,"totalTokenCount":1299}}`,
+				"data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"QUJD\"}}]},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":9,\"candidatesTokenCount\":1290,\"totalTokenCount\":1299}}\n\n"},
+		}[p.kind]
+		server := answers(t, p.kind, http.StatusOK, said[0])
+		base := serveGateway(t, configFile(t, p.entry("p", server.URL(), 1)), nil)
+		if got, resp := p.asks(t, base, false); resp.StatusCode != http.StatusOK || got != said[0] {
+			t.Errorf("%v: %d\n got %s\nwant %s", p.kind, resp.StatusCode, got, said[0])
+		}
+		server.ServeRaw(http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, []byte(said[1]), 0)
+		if got, resp := p.asks(t, base, true); resp.StatusCode != http.StatusOK || got != said[1] {
+			t.Errorf("%v, streamed: %d\n got %s\nwant %s", p.kind, resp.StatusCode, got, said[1])
+		}
+		// Nobody else could read it, so for others it is none.
+		if status, got := postTo(t, base+"/v1/chat/completions", chatBody(false)); status == http.StatusOK {
+			t.Errorf("%v: a client of another format gets %s", p.kind, got)
+		}
+	}
+}
+
 // Where the operator wants every answer streamed, or somebody a limit or a race by the first
 // content, the answer is put together from events.
 func TestWhoeverWantsAStreamUpstreamGetsOne(t *testing.T) {
