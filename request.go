@@ -230,7 +230,7 @@ type ToolChoice struct {
 type ToolCall struct {
 	ID, Name  string
 	Arguments string // JSON text, exactly as the model wrote it
-	Signature string // Gemini's thoughtSignature; "" if none
+	Signature string // Gemini's thoughtSignature, of nobody else: other state is Thinking; "" if none
 }
 
 // Thinking is a piece of reasoning that its maker wants back unchanged.
