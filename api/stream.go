@@ -154,6 +154,7 @@ func (s *sse) begun() bool {
 // unless the client has waited so long that a comment had to keep the line open.
 func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
 	out := newSSE(c, s.cfg.KeepAlive, s.cfg.WriteWait, d)
+	defer out.end() // after a panic too: c is another client's soon, and the comments would be his
 	answer, err := s.route(c, req)
 	if err != nil {
 		if !out.end() {
@@ -164,7 +165,7 @@ func (s *Server) stream(c *gin.Context, d *dialect, req *gateway.Request) {
 		return
 	}
 	defer answer.Stream.Close()
-	defer out.end()
+	defer out.end() // closing may take its time
 	ev := event(c)
 	ev.answer = answer
 	out.mu.Lock()
