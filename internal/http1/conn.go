@@ -208,14 +208,17 @@ func (c *conn) answer(req *http.Request) bool {
 	return keep
 }
 
-// lingerFor is how long a client that is still sending may read its answer before the
-// connection is closed under it: closed at once, the kernel would reset it and the
-// answer could be lost. Source: net/http's rstAvoidanceDelay.
+// lingerFor is how long a client that is still sending may go on: closed with that unread,
+// the kernel would reset the connection and the answer could be lost with it. Source:
+// net/http's rstAvoidanceDelay.
 const lingerFor = 500 * time.Millisecond
 
+// linger says that no more comes and reads what the client still sends, until it closes
+// its side: some read nothing before they have sent everything.
 func (c *conn) linger() {
-	if half, ok := c.rwc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		time.Sleep(lingerFor)
+	half, ok := c.rwc.(interface{ CloseWrite() error })
+	if ok && half.CloseWrite() == nil && c.rwc.SetReadDeadline(time.Now().Add(lingerFor)) == nil {
+		_, _ = io.Copy(io.Discard, c.rwc)
 	}
 }
 

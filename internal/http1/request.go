@@ -79,7 +79,7 @@ func (c *conn) refuse(err error) {
 		known = &refusal{http.StatusBadRequest, "400 Bad Request"}
 	}
 	line := "HTTP/1.1 " + statusLine(known.status) + "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-	if _, err := io.WriteString(c.rwc, line+known.text); err == nil && known.status == http.StatusRequestHeaderFieldsTooLarge {
+	if _, err := io.WriteString(c.rwc, line+known.text); err == nil {
 		c.linger()
 	}
 }

@@ -185,7 +185,7 @@ func (w *response) settleRequest() {
 		return
 	}
 	if w.last || !w.body.drain(w.req.ContentLength) {
-		w.last, w.unread = true, !w.body.mayAsk
+		w.last, w.unread = true, true // nor may those be cut short who send without being asked
 	}
 }
 
