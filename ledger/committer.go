@@ -59,9 +59,11 @@ type Committer struct {
 	begun   map[holdID]departure // of the attempts whose rows are not in the store yet
 	out     int                  // of them, those that have not ended
 	beating bool                 // the writing goroutine looks after the pulse
+	writing bool                 // what was taken from the queue is not in the journal yet
 	doubled int64
 	wake    chan struct{}
 	waits   backlog
+	telling sync.Mutex // one group at a time goes to the accounts and the filler: these count them in that order
 
 	records []byte // of a group, for the goroutine that writes
 	fill    filler
@@ -171,10 +173,11 @@ func (c *Committer) left(id holdID, segment int) {
 	}
 }
 
-// quickly puts a record into the journal, if it can be put and none waits to be written.
+// quickly puts a record into the journal, if it can be put and none waits to be written: the
+// row of an attempt comes after its outset, also if nobody waited for that.
 func (c *Committer) quickly(record []byte) (segment int, ok bool) {
 	c.mu.Lock()
-	free := c.failed.err == nil && len(c.queue) == 0
+	free := c.failed.err == nil && len(c.queue) == 0 && !c.writing
 	c.mu.Unlock()
 	if !free {
 		return 0, false

@@ -59,6 +59,7 @@ func (c *Committer) take(n int) []item {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n = max(0, min(n, len(c.queue)))
+	c.writing = n > 0
 	group := append([]item(nil), c.queue[:n]...)
 	rest := copy(c.queue, c.queue[n:])
 	clear(c.queue[rest:])
@@ -93,6 +94,7 @@ func (c *Committer) writeGroup(group []item) []item {
 	if err == nil {
 		c.began(group, segment)
 	}
+	c.writing = false
 	c.mu.Unlock()
 	return c.answer(group, segment, err)
 }
@@ -113,20 +115,7 @@ func (c *Committer) tryAgain() {
 // written ends its hold first: who hears that a row is durable finds the room free.
 func (c *Committer) answer(group []item, segment int, err error) (again []item) {
 	if err == nil {
-		c.fill.expect(forStore(group)) // an account that is read after a row was put beside it waits for the row
-		for i := range group {
-			c.waits.written(&group[i])
-			if group[i].outset != (holdID{}) {
-				c.waits.dropped(&group[i])
-			}
-			if s := group[i].settles; s != nil {
-				s.settled = c.Accounts.Settle(s.hold, s.booking.Entry.Cost, s.unsure)
-				if s.settled {
-					c.Accounts.beside(&s.booking)
-				}
-			}
-		}
-		c.fill.add(group, segment)
+		c.enter(group, segment)
 	}
 	for i := range group {
 		it := &group[i]
@@ -145,6 +134,27 @@ func (c *Committer) answer(group []item, segment int, err error) (again []item) 
 		}
 	}
 	return again
+}
+
+// enter puts what is written on the accounts and hands it to the filler. A reader who asks
+// meanwhile waits for as many records as are expected: another's must not come between.
+func (c *Committer) enter(group []item, segment int) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.fill.expect(forStore(group)) // an account that is read after a row was put beside it waits for the row
+	for i := range group {
+		c.waits.written(&group[i])
+		if group[i].outset != (holdID{}) {
+			c.waits.dropped(&group[i])
+		}
+		if s := group[i].settles; s != nil {
+			s.settled = c.Accounts.Settle(s.hold, s.booking.Entry.Cost, s.unsure)
+			if s.settled {
+				c.Accounts.beside(&s.booking)
+			}
+		}
+	}
+	c.fill.add(group, segment)
 }
 
 // someOut says whether an attempt is out. Who asks beats the pulse then; else it must be
