@@ -7,10 +7,11 @@ import (
 )
 
 // maxEvent is the most bytes one event or line may have, so that a provider cannot fill
-// our memory. Source: routing reference section 11.
-const maxEvent = 1 << 20
+// our memory. Images, and the calls that Gemini and Ollama send whole, take more than a
+// megabyte. Source: wire reference section 11.1.
+const maxEvent = 8 << 20
 
-var errEventTooLarge = errors.New("event is larger than 1 MiB")
+var errEventTooLarge = errors.New("event is larger than 8 MiB")
 
 // sseEvent is one server-sent event. Data is valid until the next call of Next.
 type sseEvent struct {
