@@ -1,7 +1,9 @@
 package providers
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -17,6 +19,39 @@ func TestGeminiSchemaTellsLimitsInWords(t *testing.T) {
 		if got := geminiSchema(gjson.Parse(schema)); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", schema, got, want)
 		}
+	}
+}
+
+// What refers to definitions finds them, under whichever name they were sent, and what must
+// all hold is told as one. The provider refuses a reference that leads nowhere.
+func TestGeminiSchemaKeepsReferences(t *testing.T) {
+	for schema, want := range map[string]string{
+		`{"type":"object","properties":{"a":{"$ref":"#/definitions/A"}},"definitions":{"A":{"type":"string","pattern":"x"}}}`: `{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"string","description":"pattern: x"}}}`,
+		`{"$ref":"#/definitions/A","definitions":{"A":{"type":"object"}},"$schema":"s"}`:                                      `{"$ref":"#/$defs/A","$defs":{"A":{"type":"object"}}}`,
+		`{"definitions":{"A":{"type":"string"},"B":true},"$defs":{"A":{"type":"integer"}}}`:                                   `{"$defs":{"A":{"type":"integer"},"B":true}}`,
+		`{"properties":{"definitions":{"type":"string"}}}`:                                                                    `{"properties":{"definitions":{"type":"string"}}}`,
+		`{"allOf":[{"$ref":"#/$defs/A"}],"description":"One.","default":1,"$defs":{"A":{"type":"integer"}}}`:                  `{"anyOf":[{"$ref":"#/$defs/A"}],"$defs":{"A":{"type":"integer"}},"description":"One.\ndefault: 1"}`,
+		`{"type":"object","allOf":[{"$ref":"#/definitions/A"},{"properties":{"b":{"const":1}},"required":["b","a"]}],"definitions":{"A":{"properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}}}`: `{"type":"object","$defs":{"A":{"properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}},` +
+			`"properties":{"a":{"type":"string"},"b":{"enum":[1]}},"required":["a","b"]}`,
+	} {
+		if got := geminiSchema(gjson.Parse(schema)); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", schema, got, want)
+		}
+	}
+}
+
+// Definitions that refer to each other many times over end, and take no more room than they may.
+func TestGeminiSchemaMergesNoMoreThanItMay(t *testing.T) {
+	each := func(name string) string {
+		return strings.TrimSuffix(strings.Repeat(`{"$ref":"#/$defs/`+name+`"},`, 200), ",")
+	}
+	schema := `{"allOf":[` + each("A") + `],"$defs":{"A":{"allOf":[` + each("B") + `]},"B":{"allOf":[` + each("A") + `]}}}`
+	begun := time.Now()
+	if got := geminiSchema(gjson.Parse(schema)); !gjson.Valid(got) || len(got) > 4*len(schema) {
+		t.Errorf("%d bytes of %d", len(got), len(schema))
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
