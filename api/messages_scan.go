@@ -74,7 +74,9 @@ func scanPrompt(r *http.Request, raw []byte, req *gateway.Request) (*messagesSca
 			}
 		}
 	}
-	s.settings()
+	if err := s.settings(); err != nil {
+		return nil, err
+	}
 	s.session(r.Header)
 	return s, o.checkValues()
 }
@@ -115,7 +117,7 @@ func (s *messagesScan) session(h http.Header) {
 	}
 }
 
-func (s *messagesScan) settings() {
+func (s *messagesScan) settings() *gateway.Error {
 	s.o.noteFees(s.req, messagesFees)
 	if v, ok := s.o.get("mcp_servers"); ok && v.Get("#").Int() > 0 {
 		s.req.Stateful = true
@@ -126,7 +128,10 @@ func (s *messagesScan) settings() {
 		s.native("a container")
 	}
 	if v, ok := s.o.get("output_config"); ok {
-		if v.Get("format.type").Str == "json_schema" {
+		if f := v.Get("format"); f.Get("type").Str == "json_schema" {
+			if !f.Get("schema").IsObject() {
+				return field("output_config", "output_config.format.schema: Field required")
+			}
 			s.req.Needs.JSONSchema = true
 		}
 	}
@@ -134,6 +139,7 @@ func (s *messagesScan) settings() {
 	case "high", "xhigh", "max":
 		s.req.DeepEffort = true
 	}
+	return nil
 }
 
 // effortOf is the reasoning effort that thinking and output_config ask for; "" if the

@@ -46,6 +46,7 @@ func TestMessagesAreChecked(t *testing.T) {
 		withMessages(`[{"role":"user","content":[{"type":"image","source":{"type":"base64"}}]}]`, ``):                "media_type",
 		withMessages(`[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"file:///x"}}]}]`, ``): "http(s)",
 		withMessages(`[{"role":"user","content":[{"type":"tool_result"}]}]`, ``):                                     "tool_use_id",
+		withMessages(hi, `,"output_config":{"format":{"type":"json_schema"}}`):                                       "output_config.format.schema",
 	} {
 		if _, err := messagesRequest(t, body); err == nil || err.Kind != gateway.Invalid || !strings.Contains(err.Message, want) {
 			t.Errorf("%s: %v, want %q", body, err, want)
