@@ -37,8 +37,9 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 			s.toolCalls(chunk, state, value)
 		case "function_call":
 			if value.IsObject() {
+				first := len(s.tools)
 				s.toolCall(state, value, value, 0, len(state.calls))
-				chunk.Tools = s.tools[len(s.tools)-1:]
+				chunk.Tools = s.tools[first:]
 			}
 		case "annotations":
 			if value.IsArray() {
@@ -202,6 +203,13 @@ func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result
 	if d.Signature != "" {
 		known.signature = d.Signature
 	}
+	if known.name == "" { // which some servers tell after the id: a call is told with both
+		if known.early = append(known.early, d.Arguments...); name == "" {
+			return
+		}
+		known.name = strings.Clone(name)
+		d.ID, d.Name, d.Arguments, d.Signature = known.id, known.name, string(known.early), known.signature
+	}
 	s.tools = append(s.tools, d)
 }
 
@@ -230,11 +238,14 @@ func (c *openAICall) followedBy(name, arguments string) bool {
 // settle begins, at the end of a choice, the calls that nobody sent arguments for: they
 // have none, unless the server was seen to make an id for each piece.
 func (s *openAIStream) settle(chunk *gateway.Chunk, state *openAIChoice) {
-	if state.renames {
-		return
-	}
 	first, had := len(s.tools)-len(chunk.Tools), len(s.tools)
 	for i := range state.calls {
+		if k := &state.calls[i]; k.name == "" { // nor will it be
+			s.tools = append(s.tools, gateway.ToolDelta{Index: k.told, ID: k.id, Arguments: string(k.early), Signature: k.signature})
+		}
+		if state.renames {
+			continue
+		}
 		k := state.calls[i] // a copy: begin moves them
 		for _, id := range k.next {
 			s.tools = append(s.tools, gateway.ToolDelta{Index: state.begin(k.index, id, k.name).told, ID: id, Name: k.name})

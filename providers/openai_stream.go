@@ -54,7 +54,8 @@ type openAICall struct {
 	id, name  string
 	next      []string // ids of what may be other calls of the same name: see toolCall
 	signature string
-	argued    bool // some arguments came
+	early     []byte // arguments that came before the name
+	argued    bool   // some arguments came
 	arguments gateway.Progress
 }
 

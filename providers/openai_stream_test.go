@@ -258,6 +258,9 @@ func TestCallsThatShareAnIndex(t *testing.T) {
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}}},
 		"the same id again": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":" "}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{} "}}},
+		"the name after the id": {[]string{`{"index":0,"id":"a","type":"function"}`, `{"index":1,"id":"b","function":{"arguments":"{"}}`,
+			`{"index":0,"function":{"name":"f"}},{"index":1,"function":{"name":"g","arguments":"}"}}`, `{"index":0,"function":{"arguments":"{\"x\":1}"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}, {ID: "b", Name: "g", Arguments: "{}"}}},
 	} {
 		var body strings.Builder
 		for _, p := range c.pieces {
@@ -273,5 +276,32 @@ func TestCallsThatShareAnIndex(t *testing.T) {
 		if err != nil || !slices.Equal(got.Choices[0].ToolCalls, c.want) {
 			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got.Choices[0].ToolCalls, c.want)
 		}
+	}
+}
+
+// A call is told with its id and its name at once: formats of clients have no place for a
+// name that comes later.
+func TestCallsAreToldByName(t *testing.T) {
+	s := testStream(strings.NewReader(`data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a"}]}}]}` + "\n\n" +
+		`data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}]}` + "\n\n" +
+		`data: {"choices":[{"index":0,"delta":{"function_call":{"arguments":"{}"}},"finish_reason":"tool_calls"}]}` + "\n\n"))
+	told := map[int]bool{}
+	for {
+		c, err := s.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range c.Tools {
+			if !told[d.Index] && (d.ID == "" || d.Name == "") {
+				t.Errorf("%+v comes first", d)
+			}
+			told[d.Index] = true
+		}
+	}
+	if len(told) != 1 {
+		t.Errorf("%d calls were told", len(told))
 	}
 }
