@@ -3,10 +3,10 @@ package providers
 import (
 	"encoding/json"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
@@ -15,10 +15,10 @@ import (
 	"gateway"
 )
 
-// A body of many parts costs what its length does. One edit of the whole body for each of
-// them would take hours here.
+// A body of many parts costs what its length does: ten times as many take ten times as
+// much memory, and one edit of the whole body for each of them a hundred times as much.
+// Reading the body anew for each takes none; here it would take hours.
 func TestGeminiFitsManyPartsAtOnce(t *testing.T) {
-	const parts = 300_000
 	for _, c := range []struct {
 		part     string
 		sentinel bool
@@ -28,15 +28,32 @@ func TestGeminiFitsManyPartsAtOnce(t *testing.T) {
 		{`{"thoughtSignature":"s"}`, false},
 		{`{}`, false},
 	} {
-		body := []byte(`{"contents":[{"parts":[{"text":"a"},` + strings.Repeat(c.part+",", parts) + `{"text":"b"}]}]}`)
-		begun := time.Now()
-		if got := fittedContents(body, c.sentinel); !gjson.ValidBytes(got) {
-			t.Errorf("%s: no JSON", c.part)
+		fit := func(parts int) (allocated uint64) {
+			body := []byte(`{"contents":[{"parts":[{"text":"a"},` + strings.Repeat(c.part+",", parts) + `{"text":"b"}]}]}`)
+			var got []byte
+			allocated = allocates(func() { got = fittedContents(body, c.sentinel) })
+			if !gjson.ValidBytes(got) {
+				t.Errorf("%s: no JSON", c.part)
+			}
+			return allocated
 		}
-		if took := time.Since(begun); took > 5*time.Second {
-			t.Errorf("%s: %d bytes took %v", c.part, len(body), took)
+		few, many := fit(1000), fit(10_000)
+		if many > 30*few {
+			t.Fatalf("%s: 1,000 parts take %d bytes, 10,000 take %d", c.part, few, many)
+		}
+		if most := fit(300_000); most > 1000*few {
+			t.Errorf("%s: 1,000 parts take %d bytes, 300,000 take %d", c.part, few, most)
 		}
 	}
+}
+
+// allocates is how many bytes a thing takes while it runs.
+func allocates(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 // Whatever the parts are, one pass gives what editing them one by one does.
@@ -126,7 +143,7 @@ func fittedOneByOne(t *testing.T, body string, sentinel bool) string {
 // The id of a call is looked for once, even if the other ids of a request stand wherever
 // the search goes.
 func TestToolIDsAreSoughtOnce(t *testing.T) {
-	const others, calls = 20_000, 20_000
+	const others = 20_000
 	odd, taken := "an id with spaces", map[string]string{}
 	for n := range others {
 		seed := odd
@@ -138,14 +155,13 @@ func TestToolIDsAreSoughtOnce(t *testing.T) {
 			t.Fatalf("%s became %s", id, got)
 		}
 	}
-	begun := time.Now()
 	first := fitToolID(odd, gateway.MaxClaudeToolID, false, taken)
-	for range calls {
+	// Each of the ids in the way is a hash with some allocations.
+	if n := testing.AllocsPerRun(1000, func() {
 		if got := fitToolID(odd, gateway.MaxClaudeToolID, false, taken); got != first {
 			t.Fatalf("%s, then %s", first, got)
 		}
-	}
-	if took := time.Since(begun); took > 5*time.Second { // 400 million hashes take minutes
-		t.Errorf("took %v", took)
+	}); n > 5 {
+		t.Errorf("it took %v allocations to find it again", n)
 	}
 }
