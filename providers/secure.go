@@ -26,8 +26,8 @@ type secure struct {
 
 const (
 	dialTime    = 20 * time.Second // for which a connection may be in the making
-	unprocessed = 3                // times that a request is sent again which its server did not look at
-	mostMissed  = 20               // times that a connection may end before a request is sent on it
+	mostRefused = 3                // times that a request is sent again whose stream its server refused
+	mostMissed  = 20               // times that a connection may end before a request is sent on it, or looked at
 )
 
 // errOneAtATime: a connection to this server carries one call, so the server has no
@@ -65,11 +65,13 @@ type place struct {
 
 // RoundTrip implements http.RoundTripper; errOneAtATime leaves the request untouched.
 // A request that its server says not to have looked at is sent again (RFC 9113, sections
-// 6.8 and 8.7): so it says of those that a GOAWAY does not cover and of refused streams.
+// 6.8 and 8.7): so it says of those that a GOAWAY does not cover and of refused streams. The
+// first is chance, a request that meets the connection's end on its way, and not the server's
+// word on the request: the next connection is as good as any.
 func (s *secure) RoundTrip(req *http.Request) (*http.Response, error) {
 	trace := httptrace.ContextClientTrace(req.Context())
 	var before error // of the last time that it was sent
-	for sent, missed := 0, 0; ; {
+	for refused, missed := 0, 0; ; {
 		conn, used, err := s.take(req)
 		if before != nil && errors.Is(err, errOneAtATime) {
 			err = before // its body has been read
@@ -92,10 +94,10 @@ func (s *secure) RoundTrip(req *http.Request) (*http.Response, error) {
 		switch before = err; {
 		case req.Context().Err() != nil:
 			return nil, err
-		case unusable(err) && missed < mostMissed:
+		case (unusable(err) || passedBy(err)) && missed < mostMissed:
 			missed++
-		case untouched(err) && sent < unprocessed:
-			sent++
+		case refusedUnseen(err) && refused < mostRefused:
+			refused++
 		default:
 			return nil, err
 		}
@@ -149,14 +151,16 @@ func anew(req *http.Request, because error) (*http.Request, error) {
 	return &next, nil
 }
 
-// untouched: the server did nothing for this request. The errors of net/http have neither
-// names nor types that can be written.
-func untouched(err error) bool {
+// refusedUnseen: the server did nothing for this request, and keeps the connection.
+func refusedUnseen(err error) bool {
+	const refusedStream = 7 // RFC 9113, section 7
 	var one streamError
-	if errors.As(err, &one) {
-		const refusedStream = 7 // RFC 9113, section 7
-		return one.Code == refusedStream
-	}
+	return errors.As(err, &one) && one.Code == refusedStream
+}
+
+// passedBy: the server did nothing for this request, since it ends the connection. The errors
+// of net/http have neither names nor types that can be written.
+func passedBy(err error) bool {
 	return strings.Contains(err.Error(), "http2: Transport received Server's graceful shutdown GOAWAY")
 }
 
