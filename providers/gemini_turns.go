@@ -128,7 +128,7 @@ func (t *geminiTurns) user(m *gateway.Message) error {
 				t.parts = append(t.parts, `{"text":`+quoted(p.Text)+`}`)
 			}
 		case p.Data != "":
-			t.parts = append(t.parts, `{"inlineData":{"mimeType":`+quoted(p.MIME)+`,"data":`+quoted(p.Data)+`}}`)
+			t.parts = append(t.parts, `{"inlineData":{"mimeType":`+quoted(mediaType(p.MIME))+`,"data":`+quoted(p.Data)+`}}`)
 		default: // fileUri works for the vendor's own files only
 			return cannot(t.call, "images and files by URL")
 		}

@@ -39,6 +39,9 @@ func (a *openAI) body(call *gateway.Call) (payload, error) {
 		if err != nil {
 			return nil, err
 		}
+		if fileByURL(chat) {
+			return nil, cannot(call, "files by URL")
+		}
 		raw = encodeOpenAI(chat, call.Model)
 	}
 	top := call.Request.Top

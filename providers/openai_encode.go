@@ -237,6 +237,35 @@ func encodeContent(m *gateway.Message) string {
 	return array(parts)
 }
 
+// fileByURL says whether the history has a file that the provider would have to fetch, for
+// which this format has no word.
+func fileByURL(c *gateway.Chat) bool {
+	for i := range c.Messages {
+		for j := range c.Messages[i].Parts {
+			if p := &c.Messages[i].Parts[j]; p.Kind == gateway.FilePart && p.Data == "" && p.FileID == "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fileName is that of a file whose data goes along: OpenAI refuses one without a name, and
+// takes its kind from how that ends. Google's clients name none.
+func fileName(p *gateway.Part) string {
+	if p.Name != "" || p.Data == "" {
+		return p.Name
+	}
+	switch p.MIME {
+	case "application/pdf":
+		return "document.pdf"
+	case "text/plain":
+		return "document.txt"
+	}
+	_, kind, _ := strings.Cut(p.MIME, "/")
+	return "document." + kind
+}
+
 func encodePart(p *gateway.Part) string {
 	inner := objectWriter{}
 	data := "data:" + p.MIME + ";base64," + p.Data
@@ -258,7 +287,7 @@ func encodePart(p *gateway.Part) string {
 			inner.put("file_data", quoted(data))
 		}
 		putText(&inner, "file_id", p.FileID)
-		putText(&inner, "filename", p.Name)
+		putText(&inner, "filename", fileName(p))
 		return `{"type":"file","file":` + inner.done() + "}"
 	}
 	return `{"type":"text","text":` + quoted(p.Text) + "}"

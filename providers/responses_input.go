@@ -63,7 +63,7 @@ func (e *responsesEdit) content(parts []gateway.Part) ([]string, error) {
 			putText(&w, "detail", p.Detail)
 		case p.Kind == gateway.FilePart && (p.Data != "" || p.URL != "" || p.FileID != ""):
 			w.put("type", `"input_file"`)
-			putText(&w, "filename", p.Name)
+			putText(&w, "filename", fileName(p))
 			field := "file_url"
 			if p.Data != "" {
 				field = "file_data"
