@@ -23,6 +23,9 @@ type Chunk struct {
 	Reasoning string
 	Refusal   string
 	Tools     []ToolDelta
+	// Media is speech and images as Chat Completions has them beside the text: the members of
+	// a message that hold them, as one object. Clients of that format alone can ask for them.
+	Media json.RawMessage
 	// Other: Raw holds something that the normal form has no word for (an image, a call of the
 	// provider's own tools), which a client of the provider's own format sees.
 	Other    bool
@@ -59,6 +62,7 @@ type ToolDelta struct {
 	Index     int
 	ID, Name  string
 	Arguments string // a piece of JSON text
+	Custom    bool   // Arguments is a piece of any text: of a tool that takes no JSON
 	Signature string
 }
 
@@ -66,7 +70,7 @@ type ToolDelta struct {
 // reasoning, a refusal, a part of a tool call, or what only its format has. Role chunks, pings and empty deltas
 // do not; only content commits an answer.
 func (c *Chunk) HasContent() bool {
-	return c.Text != "" || c.Reasoning != "" || c.Refusal != "" || len(c.Tools) > 0 || c.Other
+	return c.Text != "" || c.Reasoning != "" || c.Refusal != "" || len(c.Tools) > 0 || c.Media != nil || c.Other
 }
 
 // Stream is a provider's answer as it arrives. One goroutine uses it.
@@ -149,4 +153,5 @@ type Choice struct {
 	Native      string
 	Logprobs    json.RawMessage // merged over the chunks
 	Annotations json.RawMessage // the lists of all chunks as one; nil if they are empty
+	Media       json.RawMessage // those of all chunks as one
 }

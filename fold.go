@@ -27,13 +27,14 @@ type folding struct {
 	positions                []int // wire index of each tool call, in order of arrival
 	logprobs                 [][]byte
 	annotations              []byte // the elements of all lists, separated by commas
+	media                    [][]byte
 }
 
 // clone copies what a chunk only lends.
 func (c *Chunk) clone() Chunk {
 	out := *c
 	out.Raw, out.Tools, out.Thinking = bytes.Clone(c.Raw), slices.Clone(c.Tools), slices.Clone(c.Thinking)
-	out.Logprobs, out.Annotations = bytes.Clone(c.Logprobs), bytes.Clone(c.Annotations)
+	out.Logprobs, out.Annotations, out.Media = bytes.Clone(c.Logprobs), bytes.Clone(c.Annotations), bytes.Clone(c.Media)
 	if c.Usage != nil {
 		u := *c.Usage
 		out.Usage = &u
@@ -87,6 +88,9 @@ func (ch *folding) add(c *Chunk) {
 	if c.Logprobs != nil {
 		ch.logprobs = append(ch.logprobs, bytes.Clone(c.Logprobs))
 	}
+	if c.Media != nil {
+		ch.media = append(ch.media, bytes.Clone(c.Media))
+	}
 	if list := bytes.TrimSpace(c.Annotations); len(list) > 1 && list[0] == '[' {
 		if one := bytes.TrimSpace(list[1 : len(list)-1]); len(one) > 0 {
 			if ch.annotations != nil {
@@ -115,6 +119,7 @@ func (ch *folding) tool(d ToolDelta) {
 	if d.Signature != "" {
 		call.Signature = d.Signature
 	}
+	call.Custom = call.Custom || d.Custom
 	ch.arguments[i].WriteString(d.Arguments)
 }
 
@@ -135,7 +140,7 @@ func (f *Fold) Completion() *Completion {
 		for i := range c.ToolCalls {
 			c.ToolCalls[i].Arguments = ch.arguments[i].String()
 		}
-		c.Logprobs = mergeLogprobs(ch.logprobs)
+		c.Logprobs, c.Media = mergeLogprobs(ch.logprobs), mergeMedia(ch.media)
 		if ch.annotations != nil {
 			c.Annotations = slices.Concat([]byte{'['}, ch.annotations, []byte{']'})
 		}
@@ -154,7 +159,7 @@ func (c *Completion) Empty() bool {
 		return false
 	}
 	for _, ch := range c.Choices {
-		if ch.Text != "" || ch.Reasoning != "" || ch.Refusal != "" || len(ch.ToolCalls) > 0 ||
+		if ch.Text != "" || ch.Reasoning != "" || ch.Refusal != "" || len(ch.ToolCalls) > 0 || ch.Media != nil ||
 			ch.Finish == FinishLength || ch.Finish == FinishFilter || ch.Finish != "" && c.Usage.Silence() {
 			return false
 		}
@@ -212,11 +217,11 @@ func (c *Completion) Replay() Stream {
 		if ch.Reasoning != "" || len(ch.Thinking) > 0 {
 			r.add(Chunk{Choice: ch.Index, Reasoning: ch.Reasoning, Thinking: ch.Thinking})
 		}
-		if ch.Text != "" || ch.Refusal != "" || ch.Logprobs != nil || ch.Annotations != nil {
-			r.add(Chunk{Choice: ch.Index, Text: ch.Text, Refusal: ch.Refusal, Logprobs: ch.Logprobs, Annotations: ch.Annotations})
+		if ch.Text != "" || ch.Refusal != "" || ch.Logprobs != nil || ch.Annotations != nil || ch.Media != nil {
+			r.add(Chunk{Choice: ch.Index, Text: ch.Text, Refusal: ch.Refusal, Logprobs: ch.Logprobs, Annotations: ch.Annotations, Media: ch.Media})
 		}
 		for j, t := range ch.ToolCalls {
-			r.add(Chunk{Choice: ch.Index, Tools: []ToolDelta{{Index: j, ID: t.ID, Name: t.Name, Arguments: t.Arguments, Signature: t.Signature}}})
+			r.add(Chunk{Choice: ch.Index, Tools: []ToolDelta{{Index: j, ID: t.ID, Name: t.Name, Arguments: t.Arguments, Custom: t.Custom, Signature: t.Signature}}})
 		}
 		last := Chunk{Choice: ch.Index, Finish: ch.Finish, Native: ch.Native}
 		if i == len(c.Choices)-1 {

@@ -230,6 +230,7 @@ type ToolChoice struct {
 type ToolCall struct {
 	ID, Name  string
 	Arguments string // JSON text, exactly as the model wrote it
+	Custom    bool   // Arguments is any text: of a tool of Chat Completions that takes no JSON
 	Signature string // Gemini's thoughtSignature, of nobody else: other state is Thinking; "" if none
 }
 

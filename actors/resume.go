@@ -20,7 +20,7 @@ func (s *script) saw(c *gateway.Chunk) {
 	}
 	s.text.WriteString(c.Text)
 	s.reasoning.WriteString(c.Reasoning)
-	s.other = s.other || len(c.Tools) > 0 || c.Refusal != "" || c.Other || c.Choice != 0 || c.Finish != ""
+	s.other = s.other || len(c.Tools) > 0 || c.Refusal != "" || c.Media != nil || c.Other || c.Choice != 0 || c.Finish != ""
 }
 
 func (s *script) resumable() bool { return s != nil && !s.other }

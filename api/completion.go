@@ -38,7 +38,7 @@ func completionJSON(b []byte, id string, begun time.Time, a *gateway.Answer, rec
 func appendChoice(b []byte, ch *gateway.Choice) []byte {
 	b = appendInt(b, `{"index":`, ch.Index)
 	b = append(b, `,"message":{"role":"assistant","content":`...)
-	if ch.Text == "" && (len(ch.ToolCalls) > 0 || ch.Refusal != "") {
+	if ch.Text == "" && (len(ch.ToolCalls) > 0 || ch.Refusal != "" || ch.Media != nil) {
 		b = append(b, "null"...)
 	} else {
 		b = appendString(b, ch.Text)
@@ -61,10 +61,14 @@ func appendChoice(b []byte, ch *gateway.Choice) []byte {
 			}
 			b = append(b, `{"id":`...)
 			b = appendString(b, t.ID)
-			b = append(b, `,"type":"function","function":{"name":`...)
+			kind, text := callKind(t.Custom), t.Arguments
+			if !t.Custom {
+				text = repaired(text)
+			}
+			b = append(append(append(append(append(b, `,"type":"`...), kind...), `","`...), kind...), `":{"name":`...)
 			b = appendString(b, t.Name)
-			b = append(b, `,"arguments":`...)
-			b = appendString(b, repaired(t.Arguments))
+			b = append(append(b, ','), callText(t.Custom)...)
+			b = appendString(b, text)
 			b = append(b, '}')
 			b = appendSignature(b, t.Signature)
 			b = append(b, '}')
@@ -76,6 +80,7 @@ func appendChoice(b []byte, ch *gateway.Choice) []byte {
 		b = append(b, `,"annotations":`...)
 		b = append(b, ch.Annotations...)
 	}
+	b = appendMedia(b, ch.Media)
 	b = append(b, `},"logprobs":`...)
 	if ch.Logprobs == nil {
 		b = append(b, "null"...)

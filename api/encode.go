@@ -117,7 +117,17 @@ func (w *chunkWriter) delta(b []byte, c *gateway.Chunk) []byte {
 		b = append(b, `,"annotations":`...)
 		b = append(b, c.Annotations...)
 	}
-	return b
+	w.delivered += len(c.Media)
+	return appendMedia(b, c.Media)
+}
+
+// appendMedia writes the members of an object, each after a comma.
+func appendMedia(b, media []byte) []byte {
+	if len(media) <= len("{}") {
+		return b
+	}
+	b = append(b, ',')
+	return append(b, media[1:len(media)-1]...)
 }
 
 func appendToolDelta(b []byte, t *gateway.ToolDelta) []byte {
@@ -125,19 +135,35 @@ func appendToolDelta(b []byte, t *gateway.ToolDelta) []byte {
 	if t.ID != "" {
 		b = append(b, `,"id":`...)
 		b = appendString(b, t.ID)
-		b = append(b, `,"type":"function"`...)
+		b = append(append(append(b, `,"type":"`...), callKind(t.Custom)...), '"')
 	}
-	b = append(b, `,"function":{`...)
+	b = append(append(append(b, `,"`...), callKind(t.Custom)...), `":{`...)
 	if t.Name != "" {
 		b = append(b, `"name":`...)
 		b = appendString(b, t.Name)
 		b = append(b, ',')
 	}
-	b = append(b, `"arguments":`...)
+	b = append(b, callText(t.Custom)...)
 	b = appendString(b, t.Arguments)
 	b = append(b, '}')
 	b = appendSignature(b, t.Signature)
 	return append(b, '}')
+}
+
+// callKind is the type of a call, and the name of the member that holds it.
+func callKind(custom bool) string {
+	if custom {
+		return "custom"
+	}
+	return "function"
+}
+
+// callText is the name of what the model wrote, as it begins the member.
+func callText(custom bool) string {
+	if custom {
+		return `"input":`
+	}
+	return `"arguments":`
 }
 
 // appendSignature hands Gemini's state back under the name that its own compatible

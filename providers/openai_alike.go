@@ -38,7 +38,7 @@ func (a *alike) learn(data []byte, c *gateway.Chunk) {
 // onlyText: the chunk holds nothing besides its text.
 func onlyText(c *gateway.Chunk) bool {
 	return c.Refusal == "" && len(c.Tools) == 0 && len(c.Thinking) == 0 && c.Finish == "" && c.Native == "" &&
-		c.Usage == nil && c.Logprobs == nil && c.Annotations == nil && c.Meta == nil && c.Raw == nil && c.Event == ""
+		c.Usage == nil && c.Logprobs == nil && c.Annotations == nil && c.Media == nil && c.Meta == nil && c.Raw == nil && c.Event == ""
 }
 
 // textOf finds the text of an event that is like the one learned; false if it is not, or if

@@ -13,6 +13,7 @@ import (
 // delta reads the new part of a choice into chunk.
 func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gjson.Result) {
 	var details gjson.Result
+	var media objectWriter
 	piece.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "content":
@@ -33,6 +34,10 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 			if value.Type == gjson.String {
 				chunk.Refusal = owned(value)
 			}
+		case "audio", "images":
+			if value.IsObject() || value.IsArray() {
+				media.put(key.Str, value.Raw)
+			}
 		case "tool_calls":
 			s.toolCalls(chunk, state, value)
 		case "function_call":
@@ -48,6 +53,9 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 		}
 		return true
 	})
+	if len(media.out) > 0 {
+		chunk.Media = media.bytes()
+	}
 	if chunk.Reasoning == "" && details.IsArray() {
 		details.ForEach(func(_, d gjson.Result) bool {
 			chunk.Reasoning += d.Get("text").String() + d.Get("summary").String()
@@ -159,6 +167,9 @@ func (c *openAIChoice) begin(index int, id, name string) *openAICall {
 func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result, index, before int) {
 	var d gateway.ToolDelta
 	arguments := function.Get("arguments")
+	if custom := call.Get("custom"); custom.IsObject() { // of a tool that takes any text
+		function, d.Custom, arguments = custom, true, custom.Get("input")
+	}
 	if arguments.IsObject() {
 		d.Arguments = strings.Clone(arguments.Raw) // some servers send the object itself
 	} else {
