@@ -104,6 +104,10 @@ func TestCutPlainAnswerIsBookedAsWhole(t *testing.T) {
 		if len(rows) != 1 || rows[0].Usage.Output != 120 || rows[0].Source != gateway.UsageEstimated {
 			t.Errorf("rows = %+v; want one with 120 tokens, estimated", rows)
 		}
+		// and so it is if the process is killed meanwhile
+		if o := b.begun; len(o) != 1 || o[0].Bills != gateway.BillsInFull || o[0].Entry.Usage.Output != 120 {
+			t.Errorf("written down before it left: %+v; want 120 tokens, billed in full", o)
+		}
 	})
 }
 

@@ -22,7 +22,7 @@ type Bill struct {
 	Model  string
 	Status int // 0: there was no answer at all
 	Fault  Fault
-	Usage  Usage // of a cut answer: the prompt and the tokens sent by then
+	Usage  Usage // of a cut stream: the prompt and the tokens sent by then
 	Cut    bool  // the caller left before the end
 }
 

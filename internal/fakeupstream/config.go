@@ -62,7 +62,8 @@ type Config struct {
 	Weather *Weather
 
 	// BillsInFull charges a caller that leaves for the whole answer, as providers do that
-	// do not stop when nobody listens. Otherwise it pays for what was made by then.
+	// do not stop when nobody listens. Otherwise it pays for what was made by then of a
+	// stream; an answer in one body is charged whole by everybody.
 	BillsInFull bool
 
 	Plain       bool // answers in plain words: see PlainAnswer

@@ -177,17 +177,16 @@ func (p *play) write(data []byte) bool {
 	return http.NewResponseController(p.w).Flush() == nil
 }
 
-// whole answers at once, after the time that streaming would have taken.
+// whole answers at once, after the time that streaming would have taken. Who leaves
+// meanwhile pays for all of it: OpenRouter, which lists the providers that stop when a
+// stream is cut, says that nobody stops for a call that is not one ("For non-streaming
+// requests [...] you will be billed for the complete response", API reference, streaming).
 func (p *play) whole(a answer) {
 	c := p.server.config
-	first, began := c.First.draw(c.Seed, p.bill.Number), time.Now()
-	if !p.pause(first + time.Duration(a.usage.Output)*c.Gap) {
-		if took := time.Since(began) - first; took > 0 && c.Gap > 0 {
-			p.bill.Usage.Output = min(int(took/c.Gap), a.usage.Output)
-		}
+	p.bill.Usage = a.usage
+	if !p.pause(c.First.draw(c.Seed, p.bill.Number) + time.Duration(a.usage.Output)*c.Gap) {
 		return
 	}
-	p.bill.Usage = a.usage
 	body := p.server.wire.whole(p.talk, a)
 	p.w.Header().Set("Content-Type", "application/json")
 	length := len(body)

@@ -185,7 +185,8 @@ func TestScriptDecides(t *testing.T) {
 	}
 }
 
-// A caller that leaves pays for the prompt and for what was made until then.
+// A caller that leaves pays for the prompt, and for what was made until then of a stream
+// or for all of an answer in one body.
 func TestLeavingIsBilledToTheTokenMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{First: Delay{Median: time.Second}, Gap: time.Second, Tokens: 10, AllowMarkers: true})
@@ -200,8 +201,8 @@ func TestLeavingIsBilledToTheTokenMade(t *testing.T) {
 		}{
 			{None, `,"stream":true`, 500 * time.Millisecond, 0},
 			{None, `,"stream":true`, 3500 * time.Millisecond, 3},
-			{None, "", 500 * time.Millisecond, 0},
-			{None, "", 4500 * time.Millisecond, 3},
+			{None, "", 500 * time.Millisecond, 10},
+			{None, "", 4500 * time.Millisecond, 10},
 			{BlackHole, "", time.Second, 0},
 			{StallMidway, `,"stream":true`, time.Hour, 5},
 		} {
