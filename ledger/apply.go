@@ -151,19 +151,6 @@ func (s *Store) Charges(account string) ([]Charge, error) {
 	return list, rows.Err()
 }
 
-// Typical is what the latest whole answers of a model were like, of those that came bit
-// by bit.
-func (s *Store) Typical(ctx context.Context, provider, model string) (t Typical, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*), CAST(COALESCE(AVG(output),0) AS INTEGER), CAST(COALESCE(AVG(first),0) AS INTEGER),
- CAST(COALESCE(AVG(took-first),0) AS INTEGER) FROM (SELECT output, first, took FROM attempts
- WHERE provider = ? AND model = ? AND source = 'reported' AND outcome = 'ok' AND first > 0 AND (took-first)*5 > took
- ORDER BY begun DESC LIMIT 500)`, provider, model).Scan(&t.Answers, &t.Output, &t.First, &t.Writes)
-	if err != nil {
-		return t, fmt.Errorf("reading the ledger: %w", err)
-	}
-	return t, nil
-}
-
 // Missing gives those of the attempts that have no row.
 func (s *Store) Missing(ctx context.Context, of []gateway.Outset) ([]gateway.Outset, error) {
 	var missing []gateway.Outset

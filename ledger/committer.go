@@ -24,8 +24,9 @@ type Rows interface {
 	Charges(account string) ([]Charge, error)
 	// Missing gives those of the attempts that have no row.
 	Missing(ctx context.Context, of []gateway.Outset) ([]gateway.Outset, error)
-	// Typical is what the latest whole answers of a model were like.
-	Typical(ctx context.Context, provider, model string) (Typical, error)
+	// Typical is what the latest whole answers of a model were like, to clients that stream
+	// or to those that do not.
+	Typical(ctx context.Context, provider, model string, stream bool) (Typical, error)
 }
 
 // Batch is what is written to the store together.

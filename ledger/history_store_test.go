@@ -63,7 +63,9 @@ func (s *shelf) Missing(_ context.Context, of []gateway.Outset) (missing []gatew
 	return missing, nil
 }
 
-func (s *shelf) Typical(context.Context, string, string) (Typical, error) { return Typical{}, nil }
+func (s *shelf) Typical(context.Context, string, string, bool) (Typical, error) {
+	return Typical{}, nil
+}
 
 func (s *shelf) clone(testing.TB, string) rack {
 	s.mu.Lock()

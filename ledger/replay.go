@@ -153,66 +153,20 @@ func (p *player) finish() error {
 	if err != nil {
 		return err
 	}
-	known := map[[2]string]Typical{}
+	known := map[origin]Typical{}
 	for i := range open {
 		e := &open[i].Entry
-		t, has := known[[2]string{e.Provider, e.Model}]
+		from := origin{e.Provider, e.Model, e.Stream}
+		t, has := known[from]
 		if !has {
-			if t, err = p.rows.Typical(p.ctx, e.Provider, e.Model); err != nil {
+			if t, err = p.rows.Typical(p.ctx, from.provider, from.model, from.stream); err != nil {
 				return err
 			}
-			known[[2]string{e.Provider, e.Model}] = t
+			known[from] = t
 		}
 		p.batch.Bookings = append(p.batch.Bookings, cutOff(&open[i], t, p.ended))
 	}
 	p.found.Lost = len(open)
 	p.found.Rows -= len(open) // apply counts them as well
 	return p.apply()
-}
-
-// cutOff is the row of an attempt that a killed process had sent: the prompt in full,
-// and of the expected answer what can have been made by then, or all of it where the
-// provider goes on without us. Its budget is charged the whole hold: more cannot be
-// proved, and less could exceed the limit.
-func cutOff(o *gateway.Outset, t Typical, at time.Time) Booking {
-	e := o.Entry
-	e.Outcome, e.Source, e.Usage.Reported = gateway.Canceled.String(), gateway.UsageEstimated, false
-	e.Took = max(0, at.Sub(e.Begun))
-	first, writes := o.First, o.Takes-o.First
-	if t.Answers >= typicalNeeds && e.Op == "chat" {
-		e.Usage.Output, first, writes = t.Output, t.First, t.Writes
-	}
-	if o.Bills != gateway.BillsInFull {
-		e.Usage.Output = made(e.Usage.Output, e.Took-first, writes)
-	}
-	if o.Most > 0 {
-		e.Usage.Output = min(e.Usage.Output, o.Most)
-	}
-	if e.Priced {
-		e.Cost = gateway.RoundUp(int64(e.Usage.Prompt())*int64(o.Input) + int64(e.Usage.Output)*int64(o.Output))
-	}
-	return Booking{Entry: e, Charges: chargesOf(o.Hold, e.Cost, max(0, o.Hold.Amount-e.Cost))}
-}
-
-// Typical is what the latest whole answers of a model were like, in the mean.
-type Typical struct {
-	Answers int // that it was learned from
-	Output  int // tokens
-	First   time.Duration
-	Writes  time.Duration // from the first content to the end
-}
-
-// typicalNeeds is how many answers say more than what a process that had just begun
-// expected.
-const typicalNeeds = 5
-
-// made is how many tokens there are after a time, of an answer that is written evenly
-// and has all of them after another. One that takes longer is longer: those that are out
-// at any moment are the long ones. But silence may also be a stall.
-func made(all int, after, of time.Duration) int {
-	const longest = 3
-	if of <= 0 {
-		return all
-	}
-	return int(min(longest, max(0, float64(after)/float64(of))) * float64(all))
 }
