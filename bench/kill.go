@@ -157,5 +157,12 @@ func tear(folder string, random *rand.Rand) error {
 		return err
 	}
 	records := int64(len(bytes.TrimRight(data, "\x00"))) // zeros follow them in the file of a killed process
-	return os.Truncate(last, max(0, records-1-random.Int64N(300)))
+	info, err := os.Stat(last)
+	if err != nil {
+		return err
+	}
+	if err := os.Truncate(last, max(0, records-1-random.Int64N(300))); err != nil {
+		return err
+	}
+	return os.Chtimes(last, time.Time{}, info.ModTime()) // the time of a file tells when its writer last lived
 }
