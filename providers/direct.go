@@ -18,6 +18,7 @@ import (
 // than that goes through http.Transport.
 type direct struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	late time.Duration // for which the end of an answer waits for that of its request; 0: lateMost
 
 	mu     sync.Mutex
 	idle   map[string][]*directConn // by address, the last used at the end
@@ -26,12 +27,20 @@ type direct struct {
 }
 
 const (
-	idleMost   = 1024             // idle connections of one address
-	idleTime   = 90 * time.Second // for which one is kept
-	directAge  = 10 * time.Minute // after which one is not used again, so that a change in DNS is followed
-	inlineBody = 64 << 10         // a longer body is written while the answer is read already
-	headMost   = 1 << 20          // bytes of an answer's headers
+	idleMost   = 1024                  // idle connections of one address
+	idleTime   = 90 * time.Second      // for which one is kept
+	directAge  = 10 * time.Minute      // after which one is not used again, so that a change in DNS is followed
+	inlineBody = 64 << 10              // a longer body is written while the answer is read already
+	headMost   = 1 << 20               // bytes of an answer's headers
+	lateMost   = 20 * time.Millisecond // a goroutine that can run does so within 10 ms as a rule, on a busy machine too
 )
+
+func (d *direct) writeLate() time.Duration {
+	if d.late > 0 {
+		return d.late
+	}
+	return lateMost
+}
 
 // hooks are told how far a request got.
 type hooks struct {

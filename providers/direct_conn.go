@@ -145,12 +145,7 @@ func (d *directCall) end() {
 		keep = keep && !q.more
 	}
 	if d.wrote != nil {
-		select {
-		case err := <-d.wrote:
-			keep = keep && err == nil
-		default:
-			keep = false // the server answered without reading all of the request
-		}
+		keep = keep && d.written()
 	}
 	if !keep {
 		d.c.Close()
@@ -159,6 +154,25 @@ func (d *directCall) end() {
 	d.r.Reset(nil)
 	readers.Put(d.r)
 	d.c.pool.put(d.c)
+}
+
+// written says that the body which is written beside is out. The server may have answered
+// all of it before the goroutine that wrote it is told so; a server that answered without
+// reading all of it is not waited for.
+func (d *directCall) written() bool {
+	select {
+	case err := <-d.wrote:
+		return err == nil
+	default:
+	}
+	late := time.NewTimer(d.c.pool.writeLate())
+	defer late.Stop()
+	select {
+	case err := <-d.wrote:
+		return err == nil
+	case <-late.C:
+		return false
+	}
 }
 
 // cut ends the call and its connection from outside: whoever reads or writes wakes up.

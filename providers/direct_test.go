@@ -81,6 +81,7 @@ func TestDirectCallsAreWholeAndShareConnections(t *testing.T) {
 	}))
 	defer server.Close()
 	d, u, dials := directTo(t, server.URL)
+	d.late = time.Minute
 	header := http.Header{"Authorization": {"Bearer k"}, "Content-Type": jsonType}
 	for _, size := range []int{0, 1, 100, 4095, 4096, 10_001, inlineBody, inlineBody + 1, 3_000_001, 5} {
 		body := bytes.Repeat([]byte("x"), size)
@@ -97,6 +98,47 @@ func TestDirectCallsAreWholeAndShareConnections(t *testing.T) {
 	}
 	if p := wrong.Load(); p != nil {
 		t.Errorf("the server saw another request: %s", *p)
+	}
+	if n := dials.Load(); n != 1 {
+		t.Errorf("%d connections for calls one after the other", n)
+	}
+}
+
+// lateConn is told late that what it wrote is out, as on a busy machine.
+type lateConn struct{ net.Conn }
+
+func (c lateConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > inlineBody {
+		time.Sleep(50 * time.Millisecond)
+	}
+	return n, err
+}
+
+// An answer can be whole before who wrote its request knows that this is out: the
+// connection serves the next call all the same.
+func TestAnAnswerOvertakesItsRequest(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, "done")
+	}))
+	defer server.Close()
+	d, u, dials := directTo(t, server.URL)
+	d.late = time.Minute // who waits is told long before
+	dial := d.dial
+	d.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return lateConn{c}, err
+	}
+	for range 3 {
+		resp, err := d.send(t.Context(), u, nil, payload{bytes.Repeat([]byte("x"), 2*inlineBody)}, hooks{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(resp.Body); string(got) != "done" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		resp.Body.Close()
 	}
 	if n := dials.Load(); n != 1 {
 		t.Errorf("%d connections for calls one after the other", n)
