@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -26,16 +25,10 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 	s := openStore(t, dir)
 	c := startBooks(t, s, dir)
 	c.waits.most = 200 << 10
-	folder := func(name string) {
-		c.journal.pen.Lock()
-		defer c.journal.pen.Unlock()
-		c.journal.dir = filepath.Join(dir, name)
-	}
 	if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("in flight", 1)}); err != nil {
 		t.Fatal(err)
 	}
-	breakJournal(c)
-	folder("gone")
+	mend := breakJournal(c)
 	within(t, "all is in the store", func() bool { return c.Waiting() == 0 })
 	kept := 0
 	for ; c.Full() == nil; kept++ {
@@ -68,7 +61,7 @@ func TestWhatWaitsInAnOutageIsBounded(t *testing.T) {
 		t.Errorf("%d bytes wait after refusals, before %d", got, before)
 	}
 	_ = submit(t, c, row("in flight", 1), gateway.Hold{}) // left before, and is kept all the same
-	folder("journal")
+	mend()
 	within(t, "it goes on", func() bool { return c.Failing() == nil && c.Waiting() == 0 })
 	for i := range kept {
 		if got, err := s.Request(t.Context(), fmt.Sprint("r", i)); err != nil || len(got) != 1 {

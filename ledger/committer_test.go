@@ -78,7 +78,7 @@ func TestCommitterKeepsWhatCannotBeWritten(t *testing.T) {
 	if err := submit(t, c, row("before", 1), gateway.Hold{}); err != nil {
 		t.Fatal(err)
 	}
-	breakJournal(c)
+	mend := breakJournal(c)
 	if err := submit(t, c, row("kept", 1), gateway.Hold{}); err == nil {
 		t.Fatal("a journal that cannot be written was not noticed")
 	}
@@ -88,6 +88,7 @@ func TestCommitterKeepsWhatCannotBeWritten(t *testing.T) {
 	if err := c.Begin(t.Context(), &gateway.Outset{Entry: row("late", 1)}); gateway.KindOf(err) != gateway.LedgerDown {
 		t.Errorf("an attempt may leave: %v", err)
 	}
+	mend()
 	for try := 0; submit(t, c, row(fmt.Sprint("after", try), 1), gateway.Hold{}) != nil; try++ {
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -99,12 +100,20 @@ func TestCommitterKeepsWhatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// breakJournal closes the file under whoever writes: the next record fails.
-func breakJournal(c *Committer) {
+// breakJournal closes the file under whoever writes and takes the folder away: every record
+// fails until mend is called.
+func breakJournal(c *Committer) (mend func()) {
 	c.journal.pen.Lock()
 	defer c.journal.pen.Unlock()
+	dir := c.journal.dir
 	c.journal.window.close()
 	c.journal.file.Close()
+	c.journal.dir = filepath.Join(dir, "gone")
+	return func() {
+		c.journal.pen.Lock()
+		defer c.journal.pen.Unlock()
+		c.journal.dir = dir
+	}
 }
 
 // A store that cannot be written holds up readers only: rows are durable all the same,

@@ -116,10 +116,11 @@ func TestRefusedRepeatsStandForNothing(t *testing.T) {
 	c := startBooks(t, s, dir)
 	r := NewRepeats(c, s)
 	submit(t, c, row("first", 1), gateway.Hold{})
-	breakJournal(c)
+	mend := breakJournal(c)
 	if _, err := r.Enter(t.Context(), "k", "name", []byte("body"), "r1"); gateway.KindOf(err) != gateway.LedgerDown {
 		t.Fatal(err)
 	}
+	mend()
 	within(t, "it goes on", func() bool { return c.Failing() == nil && c.Waiting() == 0 })
 	leave, err := r.Enter(t.Context(), "k", "name", []byte("other"), "r2")
 	if err != nil {

@@ -30,11 +30,11 @@ func TestAnAccountIsReadWhileRowsAreTold(t *testing.T) {
 			}
 			read <- st
 		}()
-		for waits := false; !waits; { // the reader waits for the group
+		within(t, "the reader waits for the group", func() bool {
 			c.fill.mu.Lock()
-			waits = len(c.fill.flushes) > 0
-			c.fill.mu.Unlock()
-		}
+			defer c.fill.mu.Unlock()
+			return len(c.fill.flushes) > 0
+		})
 		for _, id := range []string{"a", "b"} { // each is one record of those that it waits for
 			run := &Run{Key: "other", ID: id, Begun: when}
 			go c.put(item{record: run.frame(), run: run, done: func(error) {}})
@@ -78,24 +78,20 @@ func TestARowComesAfterItsOutset(t *testing.T) {
 	c.waits.took(&c.queue[0])
 	c.mu.Unlock()
 	c.rouse()
-	for c.more() {
-		time.Sleep(time.Millisecond)
+	within(t, "the outset is taken to be written", func() bool { return !c.more() })
+	put := make(chan bool, 1)
+	go func() {
+		_, ok := c.quickly(q.booking(&Booking{Entry: e}))
+		put <- ok
+	}()
+	select {
+	case ok := <-put:
+		put <- ok
+	case <-time.After(10 * time.Second): // it waits for the pen
 	}
-	if segment, ok := func() (int, bool) {
-		done := make(chan struct{})
-		go func() { // what waits for the pen would wait for ever here
-			select {
-			case <-done:
-			case <-time.After(200 * time.Millisecond):
-				c.journal.pen.Unlock()
-			}
-		}()
-		defer close(done)
-		return c.quickly(q.booking(&Booking{Entry: e}))
-	}(); ok {
-		t.Errorf("a row was put into segment %d while its outset was not written", segment)
-	} else {
-		c.journal.pen.Unlock()
+	c.journal.pen.Unlock()
+	if <-put {
+		t.Error("a row was put into the journal while its outset was not written")
 	}
 	if err := <-written; err != nil {
 		t.Fatal(err)
