@@ -88,19 +88,19 @@ func (s *messagesStream) blockDelta(chunk *gateway.Chunk, index int, delta gjson
 	b := s.block(index)
 	switch {
 	case kind == "text_delta":
-		s.text(chunk, owned(piece))
+		s.text(chunk, s.half.text(piece))
 	case b == nil:
 	case kind == "thinking_delta":
-		chunk.Reasoning = owned(piece)
+		chunk.Reasoning = s.half.text(piece)
 		b.text = append(b.text, chunk.Reasoning...)
 	case kind == "signature_delta":
 		b.signature += owned(piece)
 	case kind == "input_json_delta" && b.kind == answerBlock:
 		b.filled = true
-		chunk.Text = owned(piece)
+		chunk.Text = s.half.text(piece)
 	case kind == "input_json_delta" && b.kind == "tool_use":
 		b.filled = true
-		s.tool[0] = gateway.ToolDelta{Index: b.tool, Arguments: owned(piece)}
+		s.tool[0] = gateway.ToolDelta{Index: b.tool, Arguments: s.half.text(piece)}
 		chunk.Tools = s.tool[:]
 	}
 }

@@ -22,6 +22,7 @@ type messagesStream struct {
 	tool     [1]gateway.ToolDelta // backing store of a chunk's Tools
 	calls    []string             // ids of the tool calls so far
 	thinking []gateway.Thinking
+	half     halves // of the block that is open
 	usage    messagesUsage
 	hasMeta  bool
 	reasoned bool // a reason to stop was told: the answer is whole

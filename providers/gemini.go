@@ -112,6 +112,7 @@ type geminiStream struct {
 	calls int
 	text  []byte // so far, kept for its signature alone
 	signs string // the text's signature
+	half  halves
 	first bool
 	ended bool // a finish reason was seen
 	usage gateway.Usage
@@ -290,7 +291,7 @@ func (s *geminiStream) part(c *gateway.Chunk, part gjson.Result) {
 	if said.Str != "" {
 		s.alike.text = said.Raw
 	}
-	text := owned(said)
+	text := s.half.text(said)
 	if part.Get("thought").Bool() {
 		c.Reasoning += text
 	} else {

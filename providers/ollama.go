@@ -79,10 +79,11 @@ type ollamaStream struct {
 	lines *lineReader
 	body  io.Closer
 
-	tools []gateway.ToolDelta
-	calls int
-	meta  bool
-	err   error
+	tools         []gateway.ToolDelta
+	calls         int
+	meta          bool
+	text, thought halves
+	err           error
 }
 
 // Next returns the next chunk; see gateway.Stream.
@@ -128,7 +129,7 @@ func (s *ollamaStream) decode(line []byte) (gateway.Chunk, *gateway.Error) {
 	}
 	var c gateway.Chunk
 	message := top.Get("message")
-	c.Text, c.Reasoning = owned(message.Get("content")), owned(message.Get("thinking"))
+	c.Text, c.Reasoning = s.text.text(message.Get("content")), s.thought.text(message.Get("thinking"))
 	if calls := message.Get("tool_calls"); calls.IsArray() {
 		s.tools = s.tools[:0]
 		calls.ForEach(func(_, t gjson.Result) bool {

@@ -20,12 +20,12 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 			if value.IsArray() {
 				contentParts(chunk, value)
 			} else if value.Type == gjson.String {
-				chunk.Text = owned(value)
+				chunk.Text = state.text.text(value)
 				s.textIs(value)
 			}
 		case "reasoning_content", "reasoning":
 			if value.Type == gjson.String && chunk.Reasoning == "" {
-				chunk.Reasoning = owned(value)
+				chunk.Reasoning = state.thought.text(value)
 				s.textIs(value)
 			}
 		case "reasoning_details":
@@ -104,6 +104,20 @@ func (s *openAIStream) toolCalls(chunk *gateway.Chunk, state *openAIChoice, call
 	chunk.Tools = s.tools[first:len(s.tools):len(s.tools)]
 }
 
+// piece is a piece of a call's arguments.
+func (c *openAIChoice) piece(index int, arguments gjson.Result) string {
+	if c.pieces == nil && !endsInHalf(arguments.Raw) {
+		return owned(arguments)
+	}
+	if c.pieces == nil {
+		c.pieces = map[int]halves{}
+	}
+	h := c.pieces[index]
+	text := h.text(arguments)
+	c.pieces[index] = h
+	return text
+}
+
 // indexOf places a call that came without an index: by its id, or as a new one.
 func (c *openAIChoice) indexOf(id string) int {
 	next := 0
@@ -173,7 +187,7 @@ func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result
 	if arguments.IsObject() {
 		d.Arguments = strings.Clone(arguments.Raw) // some servers send the object itself
 	} else {
-		d.Arguments = owned(arguments)
+		d.Arguments = state.piece(index, arguments)
 	}
 	d.Signature = strings.Clone(call.Get("extra_content.google.thought_signature").Str)
 	id, name := call.Get("id").Str, function.Get("name").Str

@@ -41,6 +41,9 @@ type openAIChoice struct {
 	index     int
 	finished  bool
 	reasoned  bool
+	text      halves         // of its content
+	thought   halves         // of its reasoning
+	pieces    map[int]halves // of its calls' arguments, by their index; few servers cut any
 	reasoning strings.Builder
 	calls     []openAICall
 	renames   bool // pieces of one call came with ids and its name: such a piece begins none

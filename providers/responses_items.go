@@ -17,6 +17,7 @@ type responsesItem struct {
 	index  int  // as the provider counts: over all items
 	tool   int  // as clients count: over tool calls; -1 for an item that is none
 	filled bool // some of its text or arguments came
+	half   halves
 }
 
 // item reads an event about one item.
@@ -40,7 +41,9 @@ func (s *responsesStream) item(chunk *gateway.Chunk, ev *responsesEvent) *gatewa
 			chunk.Reasoning = betweenParts
 		}
 	case "response.function_call_arguments.delta":
-		s.arguments(chunk, s.opened(ev.index), owned(ev.delta))
+		if it := s.opened(ev.index); it != nil {
+			s.arguments(chunk, it, it.half.text(ev.delta))
+		}
 	case "response.function_call_arguments.done":
 		if it := s.opened(ev.index); it != nil && !it.filled {
 			s.arguments(chunk, it, owned(ev.arguments))
@@ -104,6 +107,7 @@ func (s *responsesStream) piece(index int, delta gjson.Result) string {
 	}
 	if it != nil {
 		it.filled = true
+		return it.half.text(delta)
 	}
 	return owned(delta)
 }
