@@ -181,8 +181,10 @@ func (c *openAIChoice) begin(index int, id, name string) *openAICall {
 func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result, index, before int) {
 	var d gateway.ToolDelta
 	arguments := function.Get("arguments")
-	if custom := call.Get("custom"); custom.IsObject() { // of a tool that takes any text
-		function, d.Custom, arguments = custom, true, custom.Get("input")
+	if !function.Exists() { // of a tool that takes any text, if it is one
+		if custom := call.Get("custom"); custom.IsObject() {
+			function, d.Custom, arguments = custom, true, custom.Get("input")
+		}
 	}
 	if arguments.IsObject() {
 		d.Arguments = strings.Clone(arguments.Raw) // some servers send the object itself
