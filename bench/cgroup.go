@@ -25,13 +25,15 @@ func memoryGroup(limit int64) (*cgroup, error) {
 }
 
 // cpuGroup makes a group that may have this part of a processor, in short turns: with
-// the usual ones of 100 ms it would stand still for most of each.
+// the usual ones of 100 ms it would stand still for most of each. It weighs as much as a
+// group may, so that it is its part that bounds it and not what else runs here: a
+// group's weight is shared by all that is in it, and who sends is in none.
 func cpuGroup(part float64) (*cgroup, error) {
 	const period = 10_000 // microseconds
 	quota := int(part * period)
 	return newCgroup("cpu", map[bool]map[string]string{
-		true:  {"cpu.max": fmt.Sprintf("%d %d", quota, period)},
-		false: {"cpu.cfs_period_us": strconv.Itoa(period), "cpu.cfs_quota_us": strconv.Itoa(quota)},
+		true:  {"cpu.max": fmt.Sprintf("%d %d", quota, period), "cpu.weight": "10000"},
+		false: {"cpu.cfs_period_us": strconv.Itoa(period), "cpu.cfs_quota_us": strconv.Itoa(quota), "cpu.shares": "262144"},
 	})
 }
 

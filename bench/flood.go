@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +22,7 @@ type flood struct {
 	request []byte
 	conns   int           // most calls in flight
 	timeout time.Duration // of one call
+	callers []*caller     // one for each connection, once connect has opened them
 }
 
 // newFlood makes one of a target's call.
@@ -63,15 +65,33 @@ func (f *flood) open(ctx context.Context, rate float64, length time.Duration) *r
 	return r
 }
 
+// connect opens the connections, some at a time: a storm of new ones is another load than
+// calls at a rate. Those that cannot be opened are tried again by their first call.
+func (f *flood) connect(ctx context.Context) {
+	f.callers = make([]*caller, f.conns)
+	for i := range f.callers {
+		f.callers[i] = &caller{flood: f}
+	}
+	for some := range slices.Chunk(f.callers, 32) {
+		var all sync.WaitGroup
+		for _, c := range some {
+			all.Go(func() { _ = c.dial() })
+		}
+		all.Wait()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
 // drive calls on every connection as long as next has a call. What took counts is the
 // time in which calls were sent and answered.
 func (f *flood) drive(ctx context.Context, next func() (time.Time, bool)) *report {
 	r := newReport()
 	begun := time.Now()
 	var callers sync.WaitGroup
-	for range f.conns {
+	for _, c := range f.callers {
 		callers.Go(func() {
-			c := caller{flood: f}
 			defer c.close()
 			for {
 				at, more := next()
@@ -118,13 +138,22 @@ func (c *caller) call(due time.Time) sample {
 	return s
 }
 
+// dial opens the connection if it is not open.
+func (c *caller) dial() error {
+	if c.conn != nil {
+		return nil
+	}
+	conn, err := net.DialTimeout("tcp", c.flood.addr, c.flood.timeout)
+	if err != nil {
+		return err
+	}
+	c.conn, c.in, c.buf = conn, bufio.NewReaderSize(conn, 4<<10), make([]byte, 4<<10)
+	return nil
+}
+
 func (c *caller) try(due time.Time) sample {
-	if c.conn == nil {
-		conn, err := net.DialTimeout("tcp", c.flood.addr, c.flood.timeout)
-		if err != nil {
-			return sample{err: err}
-		}
-		c.conn, c.in, c.buf = conn, bufio.NewReaderSize(conn, 4<<10), make([]byte, 4<<10)
+	if err := c.dial(); err != nil {
+		return sample{err: err}
 	}
 	_ = c.conn.SetDeadline(time.Now().Add(c.flood.timeout))
 	if _, err := c.conn.Write(c.flood.request); err != nil {

@@ -25,6 +25,8 @@ type overload struct {
 	readers int
 	slow    int
 	cpu     float64
+	shape   string
+	conns   int
 	rig     rig
 
 	log io.Writer
@@ -65,6 +67,8 @@ func newOverload() *cobra.Command {
 	f.IntVar(&o.rounds, "rounds", 3, "saturation, slowloris: rounds of each")
 	f.Float64Var(&o.times, "times", 3, "saturation: how many times the sustained rate")
 	f.Float64Var(&o.cpu, "cpu", 0.5, "saturation: processors that the gateway may use, so that who sends has enough; 0: any")
+	f.IntVar(&o.conns, "conns", 6000, "saturation: connections of the flood; where all of them wait for an answer, the rest of the rate is not sent")
+	f.StringVar(&o.shape, "shape", "", "saturation: only the load whose name begins so: whole answers or streams; empty: both")
 	f.IntVar(&o.readers, "readers", 2000, "readers: how many")
 	f.IntVar(&o.slow, "slow", 1000, "slowloris: connections, half of them in the header and half in the body")
 	f.BoolVar(&o.rig.tls, "tls", false, "call the provider over TLS, which offers HTTP/2")
@@ -84,7 +88,7 @@ func (o *overload) run(ctx context.Context, out, log io.Writer) (err error) {
 			return fmt.Errorf("--only %q is not known", name)
 		}
 	}
-	if o.bodies < 1 || o.rounds < 1 || o.length <= 0 || o.limit < 128 || o.times < 1 || o.readers < 1 || o.slow < 2 {
+	if o.bodies < 1 || o.rounds < 1 || o.length <= 0 || o.limit < 128 || o.times < 1 || o.conns < 1 || o.readers < 1 || o.slow < 2 {
 		return errors.New("the numbers must be above 0, and --limit at least 128")
 	}
 	o.log = log
