@@ -1,19 +1,27 @@
 package actors
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // workers do short work on goroutines that stay. A new goroutine begins with a small
 // stack and has to grow it, copying it each time, to what a walk or a call to a provider
 // needs; one that has done such work before has it. It is the dispatcher of the actors'
 // mailboxes and runs the attempts.
 type workers struct {
-	mu   sync.Mutex
-	idle []chan func() // the last to rest is the first to work: its stack is the warmest
-	over bool
+	mu     sync.Mutex
+	idle   []chan func() // the last to rest is the first to work: its stack is the warmest
+	unused int           // so many of them, the first in idle, have rested since the last look
+	look   *time.Timer   // nil before the first rests
+	due    bool          // it is on its way
+	over   bool
 }
 
-// idleMost is how many rest at most; more only end and are made again.
-const idleMost = 64
+const (
+	idleMost = 64               // rest at most; more only end and are made again
+	restTime = 10 * time.Second // whoever rests from one look to the next was not needed, and ends
+)
 
 // do runs work on a goroutine of its own.
 func (w *workers) do(work func()) {
@@ -21,6 +29,7 @@ func (w *workers) do(work func()) {
 	if n := len(w.idle); n > 0 {
 		next := w.idle[n-1]
 		w.idle = w.idle[:n-1]
+		w.unused = min(w.unused, n-1)
 		w.mu.Unlock()
 		next <- work // has room: who rests has taken what it had
 		return
@@ -47,7 +56,36 @@ func (w *workers) rest(next chan func()) bool {
 		return false
 	}
 	w.idle = append(w.idle, next)
+	if !w.due {
+		w.lookLater()
+	}
 	return true
+}
+
+// lookLater comes back for those that rest now. The lock is held.
+func (w *workers) lookLater() {
+	w.unused, w.due = len(w.idle), true
+	if w.look == nil {
+		w.look = time.AfterFunc(restTime, w.release) // stopped by end
+		return
+	}
+	w.look.Reset(restTime)
+}
+
+// release lets those go that were not needed since the last look: after a rush, the stacks
+// that it took are given back.
+func (w *workers) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, next := range w.idle[:w.unused] {
+		close(next)
+	}
+	n := copy(w.idle, w.idle[w.unused:])
+	clear(w.idle[n:])
+	w.idle, w.due = w.idle[:n], false
+	if n > 0 {
+		w.lookLater()
+	}
 }
 
 // end lets those go that rest; who works ends after it.
@@ -55,10 +93,13 @@ func (w *workers) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true
+	if w.look != nil {
+		w.look.Stop()
+	}
 	for _, next := range w.idle {
 		close(next)
 	}
-	w.idle = nil
+	w.idle, w.unused = nil, 0 // a look that was under way finds nobody
 }
 
 // Schedule implements actor.Dispatcher.
