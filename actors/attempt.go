@@ -93,6 +93,9 @@ func (a *attempt) run() {
 		return
 	}
 	a.first = time.Since(a.begun)
+	if a.permit.Probe {
+		a.sys.root.Send(a.host, answers{a})
+	}
 	if !a.job.rules.Whole || !a.plain() { // the first content of a plain answer is all of it
 		a.sys.tell(content{a})
 	}

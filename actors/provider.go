@@ -14,6 +14,9 @@ type try struct{ attempt *attempt }
 // ended tells it how an admitted attempt went.
 type ended struct{ attempt *attempt }
 
+// answers tells it that a probe has given its first content.
+type answers struct{ attempt *attempt }
+
 // recheck tells it that what waits for a model may have room now.
 type recheck struct{ model *gateway.Model }
 
@@ -38,6 +41,9 @@ func (p *providerActor) Receive(c actor.Context) {
 		p.try(c, m.attempt)
 	case ended:
 		m.attempt.permit.Done(m.attempt.over, m.attempt.outcome)
+		p.serveQueue(c)
+	case answers:
+		m.attempt.permit.Content(time.Now())
 		p.serveQueue(c)
 	case recheck:
 		p.recheck(c, m.model)

@@ -18,6 +18,12 @@ const (
 	probesClose = 3
 )
 
+// probeFor is how long a probe keeps others from a provider without having shown anything.
+// The call goes on, and what it comes to counts then: it may be a model that thinks for
+// minutes, and may as well be one that will never answer a request that has nowhere else
+// to go. Longer than most take to their first content.
+const probeFor = 10 * time.Second
+
 // circuit is gobreaker's two-step form with what it lacks beside it: a window of the
 // last outcomes, one probe at a time, and an open period that grows.
 // It is not safe for concurrent use; Gate's lock covers it.
@@ -28,16 +34,25 @@ type circuit struct {
 	pace    pace
 	period  time.Duration // of the current run of openings; 0 when closed
 	shut    time.Time     // no probe before
-	probing bool
-	tripped bool // the window asks gobreaker to open with the outcome now being reported
-	closed  bool // as gobreaker last told
+	probing *probe        // nil: the next call is one
+	midway  bool          // it opened for answers that broke off: content proves nothing
+	tripped bool          // the window asks gobreaker to open with the outcome now being reported
+	closed  bool          // as gobreaker last told
 }
 
 // pass is what a call that was let through holds of a circuit until it ends. The zero
 // value holds nothing.
 type pass struct {
 	settle func(error) // gobreaker's
-	probe  bool
+	probe  *probe      // nil: it tests nothing
+}
+
+// probe is a call that tests a half-open circuit.
+type probe struct {
+	since  time.Time
+	settle func(error) // gobreaker's
+	told   bool        // gobreaker has been told of it before its end
+	good   bool        // that it is well, by its first content
 }
 
 // errFailure and errNeutral are what gobreaker is told; the cause stays with us.
@@ -90,24 +105,76 @@ func (c *circuit) admit(now time.Time) (p pass, wait time.Duration) {
 	if state == Open {
 		return pass{}, max(c.shut.Sub(now), time.Millisecond)
 	}
-	if state == HalfOpen && c.probing {
-		return pass{}, c.pace.of(openFor)
+	if state == HalfOpen && c.probing != nil {
+		if left := c.probing.since.Add(c.pace.of(probeFor)).Sub(now); left > 0 {
+			return pass{}, min(left, c.pace.of(openFor))
+		}
+		c.lapse()
 	}
 	settle, err := c.cb.Allow()
 	if err != nil {
 		return pass{}, max(c.shut.Sub(now), time.Millisecond)
 	}
-	probe := state == HalfOpen
-	c.probing = c.probing || probe
-	return pass{settle, probe}, 0
+	p = pass{settle: settle}
+	if state == HalfOpen {
+		p.probe = &probe{since: now, settle: settle}
+		c.probing = p.probe
+	}
+	return p, 0
 }
 
-func (c *circuit) settle(now time.Time, p pass, v verdict) {
+// lapse lets another call probe beside one that has shown nothing for too long.
+func (c *circuit) lapse() {
+	c.probing.told = true
+	c.probing.settle(errNeutral)
+	c.probing = nil
+}
+
+// content notes that a call has given its first content. A probe has then shown what was
+// missing, unless that was an end: the next may leave, however long this answer becomes.
+func (c *circuit) content(now time.Time, p pass) {
+	if p.probe == nil || p.probe.good || c.midway {
+		return
+	}
+	if p.probe.told {
+		c.late(now, good)
+	} else {
+		c.settle(now, p, good, true)
+	}
+	p.probe.told, p.probe.good = true, true
+}
+
+// late notes how a probe went of which gobreaker has been told something else.
+func (c *circuit) late(now time.Time, v verdict) {
+	switch state := c.state(now); {
+	case state == Closed:
+		c.window.add(now, v == bad, v == bad)
+		if c.window.sick(now) {
+			c.trip(now)
+		}
+	case state == HalfOpen && v == bad:
+		c.trip(now)
+	case state == HalfOpen:
+		if settle, err := c.cb.Allow(); err == nil {
+			c.settle(now, pass{settle: settle}, good, true)
+		}
+	}
+}
+
+// settle notes how a call ended, and whether it had given content by then.
+func (c *circuit) settle(now time.Time, p pass, v verdict, content bool) {
+	if p.probe != nil && p.probe.told {
+		if v == bad || v == good && !p.probe.good {
+			c.late(now, v)
+		}
+		c.midway = c.midway || v == bad && content
+		return
+	}
 	if p.settle == nil {
 		return
 	}
-	if p.probe {
-		c.probing = false
+	if p.probe != nil && p.probe == c.probing {
+		c.probing = nil
 	}
 	before := c.shows()
 	switch v {
@@ -115,10 +182,10 @@ func (c *circuit) settle(now time.Time, p pass, v verdict) {
 		p.settle(errNeutral)
 		return
 	case good:
-		c.window.add(now, false)
+		c.window.add(now, false, false)
 		p.settle(nil)
 	case bad:
-		c.window.add(now, true)
+		c.window.add(now, true, content)
 		c.tripped = c.window.sick(now)
 		p.settle(errFailure)
 		c.tripped = false
@@ -149,6 +216,7 @@ func (c *circuit) opened(now time.Time) {
 	c.period = min(max(2*c.period, c.pace.of(openFor)), c.pace.of(openAtMost))
 	jitter := 0.8 + 0.4*c.rand()
 	c.shut = now.Add(time.Duration(float64(c.period) * jitter))
+	c.midway = c.window.breaksOff()
 	c.window.clear()
 }
 

@@ -141,7 +141,7 @@ func (g *Gate) admit(now time.Time, tokens int) (*Permit, *gateway.Error) {
 		return nil, refusal
 	}
 	if wait, ok := g.spend(now, tokens); !ok {
-		in.leave(now, &g.auth, g.circuit, neutral)
+		in.leave(now, &g.auth, g.circuit, neutral, false)
 		return nil, refuse(gateway.NoCapacity, wait, "its rate limit is used up")
 	}
 	g.inFlight++
@@ -202,6 +202,19 @@ func (g *Gate) spend(now time.Time, tokens int) (time.Duration, bool) {
 	return 0, true
 }
 
+// Content reports that the attempt has given its first content, before Done. It lets the
+// next probe leave if this is one: an answer may take minutes, and what waits for three of
+// them in a row would be kept from a provider that is well for as long.
+func (p *Permit) Content(now time.Time) {
+	if !p.Probe {
+		return
+	}
+	p.gate.mu.Lock()
+	p.gate.circuit.content(now, p.in.pass)
+	p.gate.mu.Unlock()
+	p.site.content(now, p.atAll.pass)
+}
+
 // Done reports how the attempt ended and gives its place back.
 func (p *Permit) Done(now time.Time, o Outcome) {
 	p.once.Do(func() {
@@ -230,7 +243,7 @@ func (g *Gate) settle(now time.Time, p *Permit, o Outcome, v verdict) (opened bo
 	}
 	g.inFlight--
 	before := g.circuit.shut
-	p.in.leave(now, &g.auth, g.circuit, v)
+	p.in.leave(now, &g.auth, g.circuit, v, o.TTFT > 0)
 	opened = g.circuit.shut.After(before)
 	g.tokens.give(now, p.reserved-o.Tokens)
 	if g.adaptive != nil {

@@ -57,10 +57,10 @@ type entry struct {
 	look bool
 }
 
-func (e entry) leave(now time.Time, l *lockout, c *circuit, v verdict) {
+func (e entry) leave(now time.Time, l *lockout, c *circuit, v verdict, content bool) {
 	l.looking = l.looking && !e.look
-	c.settle(now, e.pass, v)
+	c.settle(now, e.pass, v, content)
 }
 
 // probes: the call tests something.
-func (e entry) probes() bool { return e.look || e.pass.probe }
+func (e entry) probes() bool { return e.look || e.pass.probe != nil }

@@ -62,7 +62,13 @@ func (s *Site) admit(now time.Time) (entry, *gateway.Error) {
 func (s *Site) leave(now time.Time, e entry, v verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.leave(now, &s.auth, s.circuit, v)
+	e.leave(now, &s.auth, s.circuit, v, false) // that it breaks off does not say that it cannot be reached
+}
+
+func (s *Site) content(now time.Time, p pass) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.circuit.content(now, p)
 }
 
 // heed keeps every caller from a provider that asked for that, whichever model it said so

@@ -16,13 +16,14 @@ const (
 type window struct {
 	at     [windowSize]time.Time
 	failed [windowSize]bool
-	n      int // outcomes ever recorded
+	midway [windowSize]bool // of those that failed: after the first content
+	n      int              // outcomes ever recorded
 	age    time.Duration
 }
 
-func (w *window) add(now time.Time, failed bool) {
+func (w *window) add(now time.Time, failed, midway bool) {
 	i := w.n % windowSize
-	w.at[i], w.failed[i] = now, failed
+	w.at[i], w.failed[i], w.midway[i] = now, failed, midway
 	w.n++
 }
 
@@ -39,6 +40,21 @@ func (w *window) sick(now time.Time) bool {
 		}
 	}
 	return n >= windowNeeds && bad*100 >= failureShare*n
+}
+
+// breaksOff says whether at least half of the failures that are known came after the first
+// content.
+func (w *window) breaksOff() bool {
+	bad, midway := 0, 0
+	for i := range min(w.n, windowSize) {
+		if w.failed[i] {
+			bad++
+			if w.midway[i] {
+				midway++
+			}
+		}
+	}
+	return bad > 0 && 2*midway >= bad
 }
 
 func (w *window) clear() { w.n = 0 }
