@@ -99,8 +99,8 @@ func (p *providerActor) admit(c actor.Context, a *attempt) *gateway.Error {
 
 // admitInTurn does not let a newcomer pass those that wait.
 func (p *providerActor) admitInTurn(c actor.Context, a *attempt) *gateway.Error {
-	if p.site.queue.queued(a.model) > 0 {
-		return &gateway.Error{Kind: gateway.NoCapacity, Provider: a.model.Provider, Model: a.model.Name, Message: "others wait for it"}
+	if b := p.site.queue.byModel[a.model]; b != nil && b.Len() > 0 {
+		return b.behind(a, time.Now())
 	}
 	return p.admit(c, a)
 }

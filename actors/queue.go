@@ -21,8 +21,18 @@ type waitingRoom struct {
 // one more for every model that waits, without end.
 type backlog struct {
 	breaker.Queue[*attempt]
-	timer *time.Timer // nil: only an attempt that ends brings room
+	why   gateway.Kind // its gate refused last: RateLimited for a time to come, NoCapacity for room
+	timer *time.Timer  // nil: only an attempt that ends brings room
 	due   time.Time
+}
+
+// behind refuses who would pass those that wait, for what they wait for.
+func (b *backlog) behind(a *attempt, now time.Time) *gateway.Error {
+	e := &gateway.Error{Kind: b.why, Provider: a.model.Provider, Model: a.model.Name, Message: "others wait for it"}
+	if b.why == gateway.RateLimited && b.timer != nil {
+		e.RetryAfter = max(b.due.Sub(now), time.Millisecond)
+	}
+	return e
 }
 
 // rest takes the timer back. One that has fired already is one look more, and no other.
@@ -39,7 +49,10 @@ type expired struct{ attempt *attempt }
 // wait puts an attempt into its model's queue.
 func (p *providerActor) wait(c actor.Context, a *attempt, refusal *gateway.Error) *gateway.Error {
 	b := p.site.queue.of(a.model)
-	if !b.Push(a.job.req.Key, a.job.tokens(), a) {
+	if b.Len() == 0 {
+		b.why = refusal.Kind
+	}
+	if !b.Push(a.job.req.Key, a.job.tokens(), a, b.why == gateway.RateLimited) {
 		refusal.Code = route.QueueExpired
 		refusal.Message = "its queue is full"
 		return refusal
@@ -82,6 +95,7 @@ func (p *providerActor) serve(c actor.Context, model *gateway.Model, b *backlog)
 		}
 		err := p.admit(c, a)
 		if err != nil && onlyTime(err) {
+			b.why = err.Kind
 			p.recheckIn(c, model, b, err.RetryAfter)
 			return
 		}
@@ -174,12 +188,4 @@ func (w *waitingRoom) close() {
 		}
 		w.tidy(m)
 	}
-}
-
-// queued says how many wait for a model.
-func (w *waitingRoom) queued(m *gateway.Model) int {
-	if b := w.byModel[m]; b != nil {
-		return b.Len()
-	}
-	return 0
 }

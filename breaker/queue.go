@@ -25,7 +25,8 @@ type queued[T any] struct {
 
 // Limits of a queue.
 const (
-	laneMost  = 64   // waiting per key
+	laneMost  = 64   // waiting per key for a place
+	timeMost  = 1024 // and for a time to come, at which all of them may leave at once
 	queueMost = 4096 // waiting in all
 	quantum   = 1024 // tokens a key may send per turn
 )
@@ -33,8 +34,14 @@ const (
 // Len is how many wait.
 func (q *Queue[T]) Len() int { return q.n }
 
-// Push lets v wait as the last of its key. cost is its size in tokens. False: no room.
-func (q *Queue[T]) Push(key string, cost int, v T) bool {
+// Push lets v wait as the last of its key. cost is its size in tokens; forTime says that
+// a time is waited for, which comes for all, and not a place, which comes for one after the
+// other. False: no room.
+func (q *Queue[T]) Push(key string, cost int, v T, forTime bool) bool {
+	most := laneMost
+	if forTime {
+		most = timeMost
+	}
 	if q.n >= queueMost {
 		return false
 	}
@@ -47,7 +54,7 @@ func (q *Queue[T]) Push(key string, cost int, v T) bool {
 		q.byKey[key] = l
 		q.lanes = append(q.lanes, l)
 	}
-	if key != "" && len(l.items) >= laneMost { // without keys nobody can crowd out another
+	if key != "" && len(l.items) >= most { // without keys nobody can crowd out another
 		return false
 	}
 	l.items = append(l.items, queued[T]{max(cost, 1), v})

@@ -10,10 +10,10 @@ import (
 func TestQueueIsFairByKey(t *testing.T) {
 	var q Queue[string]
 	for i := range 60 {
-		q.Push("noisy", 1000, fmt.Sprint("noisy", i))
+		q.Push("noisy", 1000, fmt.Sprint("noisy", i), false)
 	}
 	for i := range 3 {
-		q.Push("light", 1000, fmt.Sprint("light", i))
+		q.Push("light", 1000, fmt.Sprint("light", i), false)
 	}
 	var first []string
 	for range 8 {
@@ -33,17 +33,19 @@ func TestQueueIsFairByKey(t *testing.T) {
 }
 
 func TestQueueBoundsAKey(t *testing.T) {
-	var q Queue[int]
-	for i := range laneMost {
-		if !q.Push("k", 1, i) {
-			t.Fatalf("refused at %d", i)
+	for forTime, most := range map[bool]int{false: laneMost, true: timeMost} {
+		var q Queue[int]
+		for i := range most {
+			if !q.Push("k", 1, i, forTime) {
+				t.Fatalf("for time %v: refused at %d", forTime, i)
+			}
 		}
-	}
-	if q.Push("k", 1, 0) {
-		t.Error("took more than a key may have")
-	}
-	if !q.Push("other", 1, 0) {
-		t.Error("refused another key")
+		if q.Push("k", 1, 0, forTime) {
+			t.Errorf("for time %v: took more than a key may have", forTime)
+		}
+		if !q.Push("other", 1, 0, forTime) {
+			t.Errorf("for time %v: refused another key", forTime)
+		}
 	}
 }
 
@@ -56,7 +58,7 @@ func TestQueueProperties(t *testing.T) {
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "push") {
 				k := rapid.IntRange(0, 3).Draw(t, "key")
-				if q.Push(fmt.Sprint(k), rapid.IntRange(1, 5000).Draw(t, "cost"), [2]int{k, next[k]}) {
+				if q.Push(fmt.Sprint(k), rapid.IntRange(1, 5000).Draw(t, "cost"), [2]int{k, next[k]}, false) {
 					next[k]++
 				}
 				continue
