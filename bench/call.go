@@ -78,6 +78,7 @@ type sample struct {
 type refused struct {
 	status int
 	code   string
+	tries  string // whom the gateway asked, and what came of it: "first circuit_open, second timeout"
 }
 
 func (r *refused) Error() string {
@@ -135,18 +136,26 @@ func (t *target) post(ctx context.Context, body []byte) (*http.Response, error) 
 // refusalOf keeps the code of an error and not its text, which may name the request
 // and so be different each time.
 func refusalOf(res *http.Response) *refused {
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10)) // a cut answer has no code
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // a cut answer has no code
 	var body struct {
 		Error json.RawMessage `json:"error"`
 	}
 	var inner struct {
-		Code string `json:"code"`
-		Type string `json:"type"`
+		Code  string `json:"code"`
+		Type  string `json:"type"`
+		Tries []struct {
+			Provider string `json:"provider"`
+			Outcome  string `json:"outcome"`
+		} `json:"attempts"`
 	}
 	if json.Unmarshal(text, &body) == nil && json.Unmarshal(body.Error, &inner) == nil && inner.Code == "" {
 		inner.Code = inner.Type
 	}
-	return &refused{res.StatusCode, inner.Code}
+	tries := make([]string, len(inner.Tries))
+	for i, t := range inner.Tries {
+		tries[i] = t.Provider + " " + t.Outcome
+	}
+	return &refused{res.StatusCode, inner.Code, strings.Join(tries, ", ")}
 }
 
 // plainly leaves the URL and the client's port out of an error, so that equal

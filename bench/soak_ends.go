@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"gateway/internal/fakeupstream"
 )
@@ -17,9 +18,15 @@ type ends struct {
 	failed  atomic.Int64 // with nothing: what a gateway is there to prevent
 
 	before int64 // streams that the providers had broken before the soak
+
+	told failures
 }
 
-func (e *ends) add(s sample) {
+// add notes the end of a stream that was due at a time.
+func (e *ends) add(s sample, due time.Time) {
+	if s.err != nil && !errors.Is(s.err, context.Canceled) {
+		e.told.add(s.err, due, time.Now())
+	}
 	var no *refused
 	switch {
 	case s.err == nil, errors.Is(s.err, context.Canceled):
@@ -32,7 +39,10 @@ func (e *ends) add(s sample) {
 	}
 }
 
-func (e *ends) begin(fakes *providersAtHand) { e.before = fakes.broken() }
+func (e *ends) begin(fakes *providersAtHand) {
+	e.before = fakes.broken()
+	e.told.begin(time.Now())
+}
 
 // broken is how many streams the providers themselves broke or let fall silent after
 // some tokens. By default no gateway mends that: what the client has seen cannot be taken
@@ -60,4 +70,5 @@ func (e *ends) judge(v *verdict, whole int64, fakes *providersAtHand) {
 	v.add(broken <= theirs, "streams that break after their first content", "no more than the providers break", "%d, the providers broke %d", broken, theirs)
 	v.add(float64(refused) <= all/100, "streams refused for want of room or processor", "at most 1 %, with the machine to itself",
 		"%d: %.2f %%", refused, 100*float64(refused)/all)
+	v.Notes = append(v.Notes, e.told.notes()...)
 }

@@ -22,15 +22,16 @@ var billsFull = []bool{false, true, false}
 
 // providersAtHand are providers that have incidents when told to.
 type providersAtHand struct {
-	all []*fakeupstream.Server
+	all  []*fakeupstream.Server
+	turn time.Duration // of each at being ill
 
 	mu     sync.Mutex
 	begun  time.Time // of the incidents; zero: none
 	random *rand.Rand
 }
 
-func startProviders() (*providersAtHand, error) {
-	p := &providersAtHand{random: rand.New(rand.NewPCG(3, 5))}
+func startProviders(turn time.Duration) (*providersAtHand, error) {
+	p := &providersAtHand{turn: turn, random: rand.New(rand.NewPCG(3, 5))}
 	for i := range providerNames {
 		one, err := fakeupstream.Start(fakeupstream.Config{
 			Kind: fakeupstream.OpenAI, BillsInFull: billsFull[i], Tokens: 40, Gap: 150 * time.Millisecond, Seed: uint64(i),
@@ -67,7 +68,7 @@ var soakFaults = []fakeupstream.Fault{
 }
 
 // step gives one call in fifty some fault at any time, and all calls of one provider the
-// same fault during a third of each minute. At least one provider is well.
+// same fault during a third of its turn. At least one provider is well.
 func (p *providersAtHand) step(provider int, now time.Time) fakeupstream.Step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,9 +76,9 @@ func (p *providersAtHand) step(provider int, now time.Time) fakeupstream.Step {
 		return fakeupstream.Step{}
 	}
 	age := now.Sub(p.begun)
-	minute, second := int(age/time.Minute), age%time.Minute
-	if minute%len(p.all) == provider && second > 10*time.Second && second < 30*time.Second {
-		return fakeupstream.Step{Fault: soakFaults[minute%len(soakFaults)]}
+	turn, at := int(age/p.turn), age%p.turn
+	if turn%len(p.all) == provider && at > p.turn/6 && at < p.turn/2 {
+		return fakeupstream.Step{Fault: soakFaults[turn%len(soakFaults)]}
 	}
 	if p.random.IntN(50) == 0 {
 		return fakeupstream.Step{Fault: soakFaults[p.random.IntN(len(soakFaults))]}

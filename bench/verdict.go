@@ -21,6 +21,8 @@ type verdict struct {
 	Command string  `json:"command"`
 	Machine string  `json:"machine"`
 	Checks  []check `json:"checks"`
+	// Notes are lines below the table, which judge nothing.
+	Notes []string `json:"notes,omitempty"`
 }
 
 func newVerdict(name string) *verdict {
@@ -41,6 +43,9 @@ func (v *verdict) markdown() string {
 			word = "**fails**"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.Name, c.Want, c.Got, word)
+	}
+	if len(v.Notes) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", strings.Join(v.Notes, "\n"))
 	}
 	return b.String()
 }
