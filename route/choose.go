@@ -81,6 +81,8 @@ func (w *Walk) open(i int) bool {
 	switch {
 	case w.state[i] == inUse || w.state[i] == spent || w.state[i] == full:
 		return false
+	case w.state[i] == shut && !w.fleet.Gate(c.Model).Closed:
+		return false
 	case w.needWindow > 0 && c.Model.Context > 0 && c.Model.Context <= w.needWindow:
 		return false
 	case w.rules.MaxCost > 0 && (!c.Priced || c.Expected > w.rules.MaxCost):

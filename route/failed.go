@@ -18,8 +18,11 @@ func (w *Walk) onRefused(ev Event, now time.Time) {
 		w.state[f.cand] = dropped
 	} else {
 		w.state[f.cand] = spent
-		if comesFree(ev.Err) {
+		switch {
+		case comesFree(ev.Err):
 			w.state[f.cand] = full
+		case gateway.KindOf(ev.Err) == gateway.CircuitOpen && !f.reopened:
+			w.state[f.cand] = shut
 		}
 		w.note(ev.Err, f)
 	}

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the scripts' expected actions")
 //
 //	candidates a=100 b=200 c=5000     price per expected request, in microcents
 //	rules hedge=off whole nofallback  see ruleWord
-//	gate b shut|tight|half
+//	gate b shut|tight|half|open
 //	demote a                          the model rests for five seconds
 //	known a 1s                        its calls usually take this long
 //
@@ -107,7 +107,7 @@ func (p *player) line(w []string) {
 	case "wait":
 		p.gates[w[1]] = GateView{Wait: p.duration(w[2])}
 	case "gate":
-		p.gates[w[1]] = map[string]GateView{"shut": {Shut: true}, "tight": {Closed: true, Tight: true}, "half": {}}[w[2]]
+		p.gates[w[1]] = map[string]GateView{"shut": {Shut: true}, "tight": {Closed: true, Tight: true}, "half": {}, "open": {Closed: true}}[w[2]]
 	case "known":
 		d := p.duration(w[2])
 		h := p.fleet.of(p.model(w[1]))

@@ -111,6 +111,9 @@ func (w *Walk) atLimit(i int, now time.Time) {
 		f.limitAt = now.Add(waited)
 		return
 	}
+	if w.staysOut(f, now) {
+		return
+	}
 	err := &gateway.Error{Kind: gateway.Timeout, Provider: m.Provider, Model: m.Name, Sent: true,
 		Message: "no content after " + waited.Round(time.Millisecond).String()}
 	role := f.role
@@ -123,6 +126,53 @@ func (w *Walk) atLimit(i int, now time.Time) {
 		return
 	}
 	w.startNext(gateway.Fallback, now)
+}
+
+// lookAgain is how often a call that is over its limit, and stays out because nobody else
+// would take the request, is looked at again. A breaker opens for seconds.
+const lookAgain = time.Second
+
+// staysOut: cutting a call when every other gate is shut would only turn a late answer
+// into none. It is cut when one has opened, or when it has had all the time of a last one.
+func (w *Walk) staysOut(f *flight, now time.Time) bool {
+	until := w.lastLimit(f)
+	if len(w.flying) > 1 || w.rules.NoFallback || w.sent > len(w.cands) || !now.Before(until) {
+		return false
+	}
+	barred := false
+	for i := range w.cands {
+		if i == f.cand || w.state[i] != shut && !w.open(i) {
+			continue
+		}
+		if w.fleet.Gate(w.cands[i].Model).Closed {
+			return false
+		}
+		barred = true
+	}
+	if barred {
+		f.limitAt = earlier(now.Add(lookAgain), until)
+	}
+	return barred
+}
+
+// lastLimit is until when a call may have no content if nobody else is left.
+func (w *Walk) lastLimit(f *flight) time.Time {
+	c, until := &w.cands[f.cand], w.rules.ContentBy
+	since := f.start.Add(f.held)
+	if w.rules.ContentIn > 0 && !c.Plain {
+		until = earlier(until, since.Add(w.rules.ContentIn))
+	}
+	fixed := w.rules.Limit
+	if fixed == 0 {
+		fixed = c.Limit
+	}
+	switch {
+	case fixed > 0:
+		until = earlier(until, since.Add(fixed))
+	case c.Long > 0:
+		until = earlier(until, since.Add(max(2*c.Long, w.rules.ContentIn)))
+	}
+	return until
 }
 
 func (w *Walk) fasterExists(than int, now time.Time) bool {

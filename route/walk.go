@@ -47,6 +47,7 @@ const (
 	inUse
 	spent   // failed, refused, or not to be asked
 	full    // refused for want of room, which may come
+	shut    // refused by its breaker: may be asked once more when that has closed
 	dropped // its attempt was only cancelled: it may be asked again
 )
 
@@ -64,6 +65,7 @@ type flight struct {
 	again                            bool   // counted in the retry budget
 	paid                             price  // what its race cost the buckets of the fleet
 	queued                           bool
+	reopened                         bool // its breaker had refused the request before
 	hedgeAt, lateAt, limitAt, moveAt time.Time
 	delay                            time.Duration
 }
@@ -180,8 +182,8 @@ func (w *Walk) startNext(role gateway.Role, now time.Time) {
 
 func (w *Walk) start(cand int, role gateway.Role, now time.Time) *flight {
 	w.attempts++
+	f := flight{attempt: w.attempts, cand: cand, role: role, start: now, reopened: w.state[cand] == shut}
 	w.state[cand] = inUse
-	f := flight{attempt: w.attempts, cand: cand, role: role, start: now}
 	if d := &w.fleet.at(&w.cands[cand]).demotion; w.rules.Demote && d.rested(now) {
 		w.fleet.tests++
 		d.probing, f.test, f.probe = w.fleet.tests, w.fleet.tests, true
@@ -250,7 +252,7 @@ func (w *Walk) limit(cand int, now time.Time) time.Duration {
 		left = min(left, w.rules.ContentIn)
 	}
 	for i := range w.state {
-		if i != cand && (w.state[i] == untried || w.state[i] == dropped) {
+		if i != cand && (w.state[i] == untried || w.state[i] == dropped || w.state[i] == shut) {
 			others++
 		}
 	}
