@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -10,12 +11,21 @@ import (
 
 // affinity remembers which model answered a conversation last, because its provider
 // then holds the prompt in its cache: the next turn is cheaper there. It is bounded by
-// turning over two generations.
+// turning over two generations, and holds no text of a request: a name's hash is enough
+// for a guess, which is all that a cache is, and a full generation takes 1 MB by it.
 type affinity struct {
 	life       time.Duration // 0: cacheLife
 	mu         sync.Mutex
-	young, old map[conversation]held
+	seed       maphash.Seed
+	young, old map[uint64]kept
 	turned     time.Time
+}
+
+// kept is held in few bytes.
+type kept struct {
+	model  *gateway.Model
+	at     int64 // Unix nanoseconds
+	prompt int
 }
 
 // conversation names one by the client's session header, or by what its prompt begins
@@ -56,23 +66,31 @@ func (a *affinity) lives() time.Duration {
 func (a *affinity) find(c conversation, now time.Time) (held, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h, ok := a.young[c]
-	if !ok {
-		h, ok = a.old[c]
-	}
-	if !ok || now.Sub(h.at) >= a.lives() {
+	if a.young == nil {
 		return held{}, false
 	}
-	return h, true
+	name := maphash.Comparable(a.seed, c)
+	k, ok := a.young[name]
+	if !ok {
+		k, ok = a.old[name]
+	}
+	at := time.Unix(0, k.at)
+	if !ok || now.Sub(at) >= a.lives() {
+		return held{}, false
+	}
+	return held{k.model, k.prompt, at}, true
 }
 
 func (a *affinity) keep(c conversation, h held) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.young == nil || len(a.young) >= conversationMost || h.at.Sub(a.turned) > a.lives() {
-		a.old, a.young, a.turned = a.young, make(map[conversation]held), h.at
+		if a.young == nil {
+			a.seed = maphash.MakeSeed()
+		}
+		a.old, a.young, a.turned = a.young, make(map[uint64]kept), h.at
 	}
-	a.young[c] = h
+	a.young[maphash.Comparable(a.seed, c)] = kept{h.model, h.at.UnixNano(), h.prompt}
 }
 
 // stay puts the model of a named session first where it is not too dear: its client

@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 	"io"
+	"runtime"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +54,28 @@ func TestConversationStaysWithItsCache(t *testing.T) {
 		}
 		stopped(t, s)
 	})
+}
+
+// What a busy gateway remembers of conversations is small, and keeps no request alive.
+func TestAffinityIsSmall(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var a affinity
+	for i := range 2 * conversationMost {
+		a.keep(conversation{key: "key", session: "a session of a client " + strconv.Itoa(i), prefix: 7}, held{prompt: i, at: time.Now()})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if took := int64(after.HeapAlloc) - int64(before.HeapAlloc); took > 3<<20 {
+		t.Errorf("%d conversations take %d KiB, want at most 3 MiB", 2*conversationMost, took>>10)
+	}
+	if h, ok := a.find(conversation{key: "key", session: "a session of a client 39999", prefix: 7}, time.Now()); !ok || h.prompt != 39999 {
+		t.Errorf("found %+v, %v", h, ok)
+	}
+	if _, ok := a.find(conversation{key: "other", session: "a session of a client 39999", prefix: 7}, time.Now()); ok {
+		t.Error("found for another key")
+	}
 }
 
 func TestAffinityIsBounded(t *testing.T) {
