@@ -97,3 +97,24 @@ func TestSoakTurns(t *testing.T) {
 		t.Errorf("%d of 30 incidents seen", len(had))
 	}
 }
+
+// What a provider reset and saw a second time is one attempt; what it saw more often
+// without that is not explained.
+func TestSoakCountsResentCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		of   sides
+		want int64
+	}{
+		"reset and sent again":      {sides{rows: 1, sent: 1, bills: 2, resets: 1}, 1},
+		"reset, and given up":       {sides{rows: 1, sent: 1, bills: 1, resets: 1}, 0},
+		"reset twice and retried":   {sides{rows: 2, sent: 2, bills: 3, resets: 2}, 1},
+		"seen twice without reason": {sides{rows: 1, sent: 1, bills: 2}, 0},
+		"not seen":                  {sides{rows: 1, sent: 1}, 0},
+	} {
+		var a account
+		a.compare("s1", &c.of)
+		if a.resent != c.want {
+			t.Errorf("%s: %d came again, want %d", name, a.resent, c.want)
+		}
+	}
+}
