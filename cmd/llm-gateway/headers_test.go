@@ -252,7 +252,7 @@ func TestPatienceHeader(t *testing.T) {
 				}
 				says("first")(u, w, r, prompt)
 			}, says("second"))
-			a := askWith(t, base, stream, "X-Gateway-Patience", c.patience, "X-Gateway-Hedge-After", "50ms")
+			a := askWith(t, base, stream, "X-Gateway-Patience", c.patience, "X-Gateway-Hedge-After", "200ms") // within the wait
 			if a.text != c.text {
 				t.Errorf("stream %v, %s: %q, %v after %v; want %q", stream, c.patience, a.text, a.err, a.took, c.text)
 			}
