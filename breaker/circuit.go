@@ -130,10 +130,16 @@ func (c *circuit) lapse() {
 	c.probing = nil
 }
 
-// content notes that a call has given its first content. A probe has then shown what was
-// missing, unless that was an end: the next may leave, however long this answer becomes.
+// content notes that a call has given its first content: the next probe may leave, however
+// long this answer becomes. It has then shown what was missing, unless that was an end.
 func (c *circuit) content(now time.Time, p pass) {
-	if p.probe == nil || p.probe.good || c.midway {
+	if p.probe == nil || p.probe.good {
+		return
+	}
+	if c.midway {
+		if c.probing == p.probe {
+			c.probing = nil // gobreaker lets no more of them be out than close it
+		}
 		return
 	}
 	if p.probe.told {

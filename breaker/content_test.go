@@ -46,12 +46,19 @@ func TestContentProvesNothingWhereAnswersBreakOff(t *testing.T) {
 		g := open(t, Config{})
 		brokenOff(t, g)
 		time.Sleep(openFor)
-		p := admit(t, g)
-		p.Content(time.Now())
+		var out []*Permit
+		for range probesClose {
+			p := admit(t, g)
+			refusal(t, g, gateway.CircuitOpen) // one at a time until content, three until an end
+			p.Content(time.Now())
+			out = append(out, p)
+		}
 		refusal(t, g, gateway.CircuitOpen)
-		p.Done(time.Now(), Outcome{Err: broken(), TTFT: time.Second})
-		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != 2*openFor {
-			t.Errorf("wait %v, want %v", e.RetryAfter, 2*openFor)
+		for i, p := range out {
+			p.Done(time.Now(), Outcome{Err: broken(), TTFT: time.Second})
+			if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != 2*openFor {
+				t.Errorf("wait %v after %d of them, want %v", e.RetryAfter, i+1, 2*openFor)
+			}
 		}
 		time.Sleep(2 * openFor)
 		for range probesClose {
@@ -77,17 +84,22 @@ func TestAProbeThatBreaksOffAfterAll(t *testing.T) {
 			t.Errorf("wait %v, want %v", e.RetryAfter, 2*openFor)
 		}
 		time.Sleep(2 * openFor)
-		p = admit(t, g)
-		p.Content(time.Now())
-		refusal(t, g, gateway.CircuitOpen) // answers break off here: content proves nothing any more
-		p.Done(time.Now(), Outcome{TTFT: time.Second})
-		for range probesClose - 1 {
-			admit(t, g).Done(time.Now(), Outcome{TTFT: time.Second})
+		var out []*Permit
+		for range probesClose {
+			p := admit(t, g)
+			p.Content(time.Now()) // answers break off here: content proves nothing any more
+			out = append(out, p)
+		}
+		for _, p := range out {
+			if s := g.Status(time.Now()); s.State != HalfOpen {
+				t.Errorf("%s before all three are whole, want half_open", s.State)
+			}
+			p.Done(time.Now(), Outcome{TTFT: time.Second})
 		}
 
 		trip(t, g) // for another reason
 		time.Sleep(openFor)
-		var out []*Permit
+		out = nil
 		for range probesClose {
 			p := admit(t, g)
 			p.Content(time.Now())
