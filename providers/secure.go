@@ -122,6 +122,11 @@ func (b *http2Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// wait waits until there is something to read: net/http's body of HTTP/2 does so also for
+// who wants no bytes. One that did not would only be read at once. An error is seen by who
+// reads.
+func (b *http2Body) wait() { b.ReadCloser.Read(nil) }
+
 // Close may come from another goroutine than Read.
 func (b *http2Body) Close() error {
 	defer b.end()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,6 +169,59 @@ func TestWaitEndsWithTheCall(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("it waits for a call that was closed")
+	}
+}
+
+// A stream of a connection that many share is waited for too: no buffer is held meanwhile,
+// and the wait ends with the next event, or with the call.
+func TestWaitOnSharedConnection(t *testing.T) {
+	const event = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"
+	more := make(chan struct{})
+	server, client, _ := newSecureServer(t, 10, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, event)
+		w.(http.Flusher).Flush()
+		<-more
+		io.WriteString(w, event)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	a, err := kinds["openai_compatible"].adapter(Settings{Name: "p", Kind: "openai_compatible", BaseURL: server.URL, Client: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := a.Open(t.Context(), saidHi("openai_compatible"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	s := opened.(*openAIStream)
+	for _, freed := range []func(){func() { close(more) }, func() { s.Close() }} {
+		if c, err := s.Next(); err != nil || c.Text != "a" {
+			t.Fatalf("%q, %v", c.Text, err)
+		}
+		waited := make(chan struct{})
+		go func() {
+			s.Wait()
+			close(waited)
+		}()
+		select {
+		case <-waited:
+			t.Fatal("it did not wait")
+		case <-time.After(20 * time.Millisecond):
+		}
+		freed()
+		select {
+		case <-waited:
+		case <-time.After(5 * time.Second):
+			t.Fatal("it waits for ever")
+		}
+		if s.events.lines.buf != nil {
+			t.Error("a buffer was held while it waited")
+		}
+	}
+	if _, err := s.Next(); err == nil {
+		t.Error("a closed call gave a chunk")
 	}
 }
 
