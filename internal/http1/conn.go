@@ -217,7 +217,11 @@ const lingerFor = 500 * time.Millisecond
 // its side: some read nothing before they have sent everything.
 func (c *conn) linger() {
 	half, ok := c.rwc.(interface{ CloseWrite() error })
-	if ok && half.CloseWrite() == nil && c.rwc.SetReadDeadline(time.Now().Add(lingerFor)) == nil {
+	length := lingerFor
+	if c.server.lingers > 0 {
+		length = c.server.lingers
+	}
+	if ok && half.CloseWrite() == nil && c.rwc.SetReadDeadline(time.Now().Add(length)) == nil {
 		_, _ = io.Copy(io.Discard, c.rwc)
 	}
 }

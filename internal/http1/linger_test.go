@@ -2,8 +2,10 @@ package http1
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +14,8 @@ import (
 // TestRefusedClientsMayFinish: who sends everything before he reads anything gets the
 // answer, though nobody wants what he sends; and who closes then is not kept.
 func TestRefusedClientsMayFinish(t *testing.T) {
-	s, addr := begin(t, http.HandlerFunc(handler), nil)
+	const long = time.Minute // however slowly the machine lets them send
+	s, addr := begin(t, http.HandlerFunc(handler), func(s *Server) { s.lingers = long })
 	body := strings.Repeat("b", 12<<20) // more than the kernel takes from one side for the other
 	for name, c := range map[string]struct {
 		head string
@@ -44,9 +47,28 @@ func TestRefusedClientsMayFinish(t *testing.T) {
 				s.mu.Unlock()
 				time.Sleep(time.Millisecond)
 			}
-			if took := time.Since(closed); took > lingerFor/2 {
+			if took := time.Since(closed); took > long/2 {
 				t.Errorf("kept for %v", took)
 			}
 		})
+	}
+}
+
+// TestLingeringEnds: who goes on and on is not listened to for ever.
+func TestLingeringEnds(t *testing.T) {
+	_, addr := begin(t, http.HandlerFunc(handler), func(s *Server) { s.lingers = 50 * time.Millisecond })
+	c := dial(t, addr)
+	say(t, c, "POST /refuse HTTP/1.1\r\nHost: h\r\nContent-Length: 12582912\r\n\r\nthe beginning")
+	if _, err := io.ReadAll(c); err != nil { // the answer, and that no more comes
+		t.Fatal(err)
+	}
+	for {
+		if _, err := c.Write([]byte("more")); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("it is still read")
+			}
+			return
+		}
+		time.Sleep(time.Millisecond)
 	}
 }

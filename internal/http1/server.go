@@ -29,6 +29,7 @@ type Server struct {
 	SendBuffer int
 	Log        *slog.Logger
 
+	lingers   time.Duration // instead of lingerFor; 0: lingerFor
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
