@@ -225,6 +225,21 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 	return u, gateway.UsageEstimated
 }
 
+// untold is the usage of a whole answer as far as it was estimated; nil where the provider
+// told all of it.
+func (a *attempt) untold(t *tally) *gateway.Usage {
+	if t.usage.Reported && !t.usage.PromptUnknown {
+		return nil
+	}
+	u := t.usage
+	if u.Reported {
+		u.Fresh, u.PromptUnknown, u.Reported = a.promptEstimate(), false, false
+	} else {
+		u, _ = a.usage(t, nil)
+	}
+	return &u
+}
+
 func (a *attempt) promptEstimate() int { return a.sys.yards.promptOf(a.model, a.job.req) }
 
 // billsUnseen: a cut call may be billed for more than we saw of it. Of a plain answer

@@ -20,8 +20,10 @@ type live struct {
 
 	held []gateway.Chunk // pulled before the winner was known
 	at   int
-	eof  bool // the held chunks are the whole answer
+	eof  bool // no more chunks come than those held
 	err  error
+
+	counted bool // the usage that the provider did not tell has been given
 
 	attempts int      // made for the request when this one won
 	script   *script  // what the client has seen; nil unless a break may be continued
@@ -260,7 +262,7 @@ func (l *live) pull(c *gateway.Chunk) error {
 		return nil
 	}
 	if l.eof {
-		return io.EOF
+		return l.end(c)
 	}
 	err := l.ask(c)
 	switch {
@@ -269,11 +271,26 @@ func (l *live) pull(c *gateway.Chunk) error {
 		return nil
 	case errors.Is(err, io.EOF):
 		l.calm()
-		return io.EOF
+		l.eof = true
+		return l.end(c)
 	default:
 		l.calm()
 		return l.attempt.cause(err)
 	}
+}
+
+// end is io.EOF, after a chunk with the usage that is booked where the provider told none:
+// agents tell by it how full their window is, and zeros would say that it is empty.
+func (l *live) end(c *gateway.Chunk) error {
+	if l.counted {
+		return io.EOF
+	}
+	l.counted = true
+	*c = gateway.Chunk{Usage: l.attempt.untold(&l.tally)}
+	if c.Usage == nil {
+		return io.EOF
+	}
+	return nil
 }
 
 // Next implements gateway.Stream for the client's handler. io.EOF comes only after
