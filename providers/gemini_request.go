@@ -66,11 +66,18 @@ func (a *gemini) translate(call *gateway.Call, chat *gateway.Chat, sentinel bool
 			return nil, cannot(call, "JSON answers together with functions")
 		}
 	}
+	if len(chat.Stop) > mostGeminiStops {
+		return nil, cannot(call, "more than five stop sequences")
+	}
 	if config := geminiConfig(call, chat, t.model); config != "{}" {
 		w.put("generationConfig", config)
 	}
 	return a.withParams(w.bytes(), call.Model.Name), nil
 }
+
+// mostGeminiStops is how many stop sequences Gemini takes. Source: the API's reference,
+// GenerationConfig.
+const mostGeminiStops = 5
 
 func geminiConfig(call *gateway.Call, chat *gateway.Chat, m geminiModel) string {
 	var w objectWriter
@@ -97,7 +104,7 @@ func geminiConfig(call *gateway.Call, chat *gateway.Chat, m geminiModel) string 
 		}
 	}
 	if len(chat.Stop) > 0 {
-		w.put("stopSequences", stringList(chat.Stop[:min(len(chat.Stop), 5)]))
+		w.put("stopSequences", stringList(chat.Stop))
 	}
 	if chat.Logprobs {
 		w.put("responseLogprobs", "true")

@@ -55,3 +55,23 @@ func TestGeminiSignatureIsKeptByText(t *testing.T) {
 type closer struct{}
 
 func (closer) Close() error { return nil }
+
+// Gemini stops at five sequences. More of them are another provider's: an answer that runs
+// past one is not what was asked for.
+func TestGeminiTakesFiveStops(t *testing.T) {
+	call := saidHi("gemini")
+	chat := &gateway.Chat{Messages: said("Hi"), Stop: []string{"a", "b", "c", "d", "e"}}
+	call.Request.Decode = func([]byte) (*gateway.Chat, error) { return chat, nil }
+	_, body := requestOf(t, Settings{Kind: "gemini"}, "gemini-3-flash", call.Request)
+	if got := gjson.GetBytes(body, "generationConfig.stopSequences.#").Int(); got != 5 {
+		t.Errorf("sent %s", body)
+	}
+	chat.Stop = append(chat.Stop, "f")
+	a, err := kinds["gemini"].adapter(Settings{Name: "p", Kind: "gemini", BaseURL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Open(t.Context(), call); gateway.KindOf(err) != gateway.Unsupported {
+		t.Errorf("six: %v", err)
+	}
+}
