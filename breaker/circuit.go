@@ -35,6 +35,7 @@ type circuit struct {
 	period  time.Duration // of the current run of openings; 0 when closed
 	shut    time.Time     // no probe before
 	probing *probe        // nil: the next call is one
+	latest  func(error)   // gobreaker's for the probe that left last
 	midway  bool          // it opened for answers that broke off: content proves nothing
 	tripped bool          // the window asks gobreaker to open with the outcome now being reported
 	closed  bool          // as gobreaker last told
@@ -112,13 +113,13 @@ func (c *circuit) admit(now time.Time) (p pass, wait time.Duration) {
 		c.lapse()
 	}
 	settle, err := c.cb.Allow()
-	if err != nil {
-		return pass{}, max(c.shut.Sub(now), time.Millisecond)
+	if err != nil { // as many probes are out as close it
+		return pass{}, max(c.shut.Sub(now), c.pace.of(openFor))
 	}
 	p = pass{settle: settle}
 	if state == HalfOpen {
 		p.probe = &probe{since: now, settle: settle}
-		c.probing = p.probe
+		c.probing, c.latest = p.probe, settle
 	}
 	return p, 0
 }
@@ -143,18 +144,19 @@ func (c *circuit) content(now time.Time, p pass) {
 		return
 	}
 	if p.probe.told {
-		c.late(now, good)
+		c.late(now, good, true)
 	} else {
 		c.settle(now, p, good, true)
 	}
 	p.probe.told, p.probe.good = true, true
 }
 
-// late notes how a probe went of which gobreaker has been told something else.
-func (c *circuit) late(now time.Time, v verdict) {
+// late notes how a probe went of which gobreaker has been told something else, and whether
+// it had given content by then.
+func (c *circuit) late(now time.Time, v verdict, content bool) {
 	switch state := c.state(now); {
 	case state == Closed:
-		c.window.add(now, v == bad, v == bad)
+		c.window.add(now, v == bad, v == bad && content)
 		if c.window.sick(now) {
 			c.trip(now)
 		}
@@ -171,7 +173,7 @@ func (c *circuit) late(now time.Time, v verdict) {
 func (c *circuit) settle(now time.Time, p pass, v verdict, content bool) {
 	if p.probe != nil && p.probe.told {
 		if v == bad || v == good && !p.probe.good {
-			c.late(now, v)
+			c.late(now, v, content)
 		}
 		c.midway = c.midway || v == bad && content
 		return
@@ -209,8 +211,8 @@ func (c *circuit) settle(now time.Time, p pass, v verdict, content bool) {
 // trip opens the circuit for a reason of its own.
 func (c *circuit) trip(now time.Time) {
 	settle, err := c.cb.Allow()
-	if err != nil {
-		return
+	if err != nil { // as many probes have left as close it: the last of them tells it
+		settle = c.latest
 	}
 	c.tripped = true
 	settle(errFailure)

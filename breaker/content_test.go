@@ -158,3 +158,70 @@ func TestASilentProbeLetsOthersTry(t *testing.T) {
 		}
 	})
 }
+
+// A probe that breaks off after its content opens the circuit also when as many others
+// have left as close it.
+func TestAProbeThatBreaksOffBesideTheLastOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		trip(t, g)
+		time.Sleep(openFor)
+		var out []*Permit
+		for range probesClose - 1 {
+			p := admit(t, g)
+			p.Content(time.Now())
+			out = append(out, p)
+		}
+		last := admit(t, g)
+		out[0].Done(time.Now(), Outcome{Err: broken(), TTFT: time.Second})
+		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != 2*openFor {
+			t.Errorf("wait %v, want %v", e.RetryAfter, 2*openFor)
+		}
+		last.Content(time.Now())
+		last.Done(time.Now(), Outcome{TTFT: time.Second})
+		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != 2*openFor {
+			t.Errorf("wait %v after the last one was whole, want %v", e.RetryAfter, 2*openFor)
+		}
+		time.Sleep(2 * openFor)
+		for range probesClose {
+			admit(t, g).Done(time.Now(), Outcome{TTFT: time.Second})
+		}
+		if s := g.Status(time.Now()); s.State != Closed {
+			t.Errorf("%s after whole answers, want closed", s.State)
+		}
+	})
+}
+
+// While as many probes are out as close the circuit, nobody is told to come back at once.
+func TestWhoComesBesideThreeProbesIsToldToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		brokenOff(t, g)
+		time.Sleep(openFor)
+		for range probesClose {
+			admit(t, g).Content(time.Now())
+		}
+		if e := refusal(t, g, gateway.CircuitOpen); e.RetryAfter != openFor {
+			t.Errorf("wait %v, want %v", e.RetryAfter, openFor)
+		}
+	})
+}
+
+// A probe that never gave content and fails after the circuit has closed is no answer that
+// broke off.
+func TestASilentProbeDidNotBreakOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, Config{})
+		trip(t, g)
+		time.Sleep(openFor)
+		silent := admit(t, g)
+		time.Sleep(probeFor)
+		for range probesClose {
+			admit(t, g).Done(time.Now(), Outcome{TTFT: time.Second})
+		}
+		silent.Done(time.Now(), Outcome{Err: &gateway.Error{Kind: gateway.Timeout, Sent: true}})
+		if w := &g.circuit.window; w.n != 1 || !w.failed[0] || w.midway[0] {
+			t.Errorf("%d outcomes, failed %v, in the middle of an answer %v; want one that failed before any", w.n, w.failed[0], w.midway[0])
+		}
+	})
+}
