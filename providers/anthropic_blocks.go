@@ -85,22 +85,25 @@ func (s *messagesStream) blockDelta(chunk *gateway.Chunk, index int, delta gjson
 	if piece.Type != gjson.String || piece.Str == "" {
 		return
 	}
-	b := s.block(index)
+	b, half := s.block(index), &s.half
+	if b != nil {
+		half = &b.half
+	}
 	switch {
 	case kind == "text_delta":
-		s.text(chunk, s.half.text(piece))
+		s.text(chunk, half.text(piece))
 	case b == nil:
 	case kind == "thinking_delta":
-		chunk.Reasoning = s.half.text(piece)
+		chunk.Reasoning = half.text(piece)
 		b.text = append(b.text, chunk.Reasoning...)
 	case kind == "signature_delta":
 		b.signature += owned(piece)
 	case kind == "input_json_delta" && b.kind == answerBlock:
 		b.filled = true
-		chunk.Text = s.half.text(piece)
+		chunk.Text = half.text(piece)
 	case kind == "input_json_delta" && b.kind == "tool_use":
 		b.filled = true
-		s.tool[0] = gateway.ToolDelta{Index: b.tool, Arguments: s.half.text(piece)}
+		s.tool[0] = gateway.ToolDelta{Index: b.tool, Arguments: half.text(piece)}
 		chunk.Tools = s.tool[:]
 	}
 }

@@ -22,7 +22,7 @@ type messagesStream struct {
 	tool     [1]gateway.ToolDelta // backing store of a chunk's Tools
 	calls    []string             // ids of the tool calls so far
 	thinking []gateway.Thinking
-	half     halves // of the block that is open
+	half     halves // of text whose block's begin was not told
 	usage    messagesUsage
 	hasMeta  bool
 	reasoned bool // a reason to stop was told: the answer is whole
@@ -39,6 +39,7 @@ type messagesOpen struct {
 	text      []byte
 	signature string
 	redacted  string
+	half      halves
 }
 
 // answerBlock is the kind of a tool call whose input is the answer's text.

@@ -110,3 +110,43 @@ func unitOf(unit rune) string {
 	const digits = "0123456789abcdef"
 	return `\u` + string([]byte{digits[unit>>12&15], digits[unit>>8&15], digits[unit>>4&15], digits[unit&15]})
 }
+
+// A half without another at the end of a block is no part of the next one: before the
+// arguments of a call it would make them no JSON.
+func TestAHalfDoesNotLeaveItsBlock(t *testing.T) {
+	body := `data: {"type":"message_start","message":{}}
+
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\ud83d"}}
+
+data: {"type":"content_block_stop","index":0}
+
+data: {"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}
+
+data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}
+
+data: {"type":"content_block_stop","index":1}
+
+data: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}
+
+data: {"type":"message_stop"}
+
+`
+	server, _ := nativeServer(t, says(http.StatusOK, "text/event-stream", body))
+	a, err := kinds[anthropicKind].adapter(Settings{Name: "p", Kind: anthropicKind, BaseURL: server.URL, Client: server.Client(), State: NewState(1, time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := a.Open(t.Context(), withText())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := gateway.Collect(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ch := got.Choices[0]; ch.Text != "a" || len(ch.ToolCalls) != 1 || ch.ToolCalls[0].Arguments != `{"a":1}` {
+		t.Errorf("%q and calls %+v", ch.Text, ch.ToolCalls)
+	}
+}
