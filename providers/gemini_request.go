@@ -117,7 +117,8 @@ func geminiConfig(call *gateway.Call, chat *gateway.Chat, m geminiModel) string 
 		w.put("responseMimeType", `"application/json"`)
 	case "json_schema":
 		w.put("responseMimeType", `"application/json"`)
-		w.put("responseJsonSchema", geminiSchema(gjson.ParseBytes(chat.Format.Schema)))
+		room := mostInlined
+		w.put("responseJsonSchema", geminiSchema(gjson.ParseBytes(chat.Format.Schema), &room))
 	}
 	if config := m.thinking(chat.Effort, chat.Thoughts); config != "" {
 		w.put("thinkingConfig", config)
@@ -164,6 +165,7 @@ func (m geminiModel) effort(effort string) (field, value string) {
 
 func geminiTools(chat *gateway.Chat) []string {
 	var out []string
+	room := mostInlined
 	for _, t := range chat.Tools {
 		if allowed := chat.ToolChoice.Allowed; len(allowed) > 0 && !slices.Contains(allowed, t.Name) {
 			continue
@@ -172,7 +174,7 @@ func geminiTools(chat *gateway.Chat) []string {
 		w.put("name", quoted(t.Name))
 		putText(&w, "description", t.Description)
 		if len(t.Parameters) > 0 {
-			w.put("parametersJsonSchema", geminiSchema(gjson.ParseBytes(t.Parameters)))
+			w.put("parametersJsonSchema", geminiSchema(gjson.ParseBytes(t.Parameters), &room))
 		}
 		out = append(out, w.done())
 	}

@@ -24,29 +24,31 @@ var geminiTold = map[string]bool{
 // geminiSchema rewrites a JSON Schema into the part of the language that is taken:
 // const becomes a one-value enum, definitions are named $defs, limits that are refused are
 // told in words, schemas that all hold are made one, and other unknown words are left out.
-func geminiSchema(s gjson.Result) string {
-	r := geminiRewrite{root: s, room: mostInlined}
-	return r.schema(s)
+// room is what may still be copied of definitions, in bytes.
+func geminiSchema(s gjson.Result, room *int) string {
+	r := geminiRewrite{root: s, room: room}
+	return r.schema(s, 0)
 }
 
 // geminiRewrite rewrites one schema.
 type geminiRewrite struct {
 	root  gjson.Result
 	known map[string]gjson.Result // definitions by their references; nil until one is looked up
-	room  int                     // bytes of definitions that may still be copied to where they are referred to
+	room  *int                    // bytes of definitions that may still be copied to where they are referred to
 }
 
-// mostInlined is what is copied of one schema's definitions at most: references can stand
-// for far more than the client sent.
-const mostInlined = 256 << 10
+// mostInlined is what is copied of definitions at most, of all tools' schemas together or
+// of an answer's: references can stand for far more than the client sent.
+const mostInlined = 1 << 20
 
 const oldDefinitions = "#/definitions/"
 
-func (r *geminiRewrite) schema(s gjson.Result) string {
+func (r *geminiRewrite) schema(s gjson.Result, depth int) string {
 	if !s.IsObject() {
 		return s.Raw // true and false are schemas too
 	}
-	s = r.merged(s, 0)
+	s = r.merged(s, depth) // not below maxSchemaDepth, where a definition may have been copied into itself
+	depth++
 	var w objectWriter
 	ref := s.Get("$ref").Str
 	isRef, defined := s.Get("$ref").Exists(), false
@@ -56,7 +58,7 @@ func (r *geminiRewrite) schema(s gjson.Result) string {
 		case k.Str == "definitions" || k.Str == "$defs":
 			if !defined {
 				defined = true
-				w.put("$defs", r.definitions(s))
+				w.put("$defs", r.definitions(s, depth))
 			}
 		case isRef && !strings.HasPrefix(k.Str, "$"): // a reference has no neighbours
 		case k.Str == "$ref" && strings.HasPrefix(ref, oldDefinitions):
@@ -68,13 +70,13 @@ func (r *geminiRewrite) schema(s gjson.Result) string {
 		case geminiTold[k.Str]:
 			told = append(told, k.Str+": "+bare(v))
 		case k.Str == "properties":
-			w.put(k.Str, r.schemas(v))
+			w.put(k.Str, r.schemas(v, depth))
 		case k.Str == "items" || k.Str == "additionalProperties":
-			w.put(k.Str, r.schema(v))
+			w.put(k.Str, r.schema(v, depth))
 		case k.Str == "anyOf" || k.Str == "oneOf" || k.Str == "prefixItems":
-			w.put(k.Str, r.list(v))
+			w.put(k.Str, r.list(v, depth))
 		case k.Str == "allOf" && v.Get("#").Int() == 1 && !s.Get("anyOf").Exists(): // the only one of all is any of one
-			w.put("anyOf", r.list(v))
+			w.put("anyOf", r.list(v, depth))
 		case geminiKnown[k.Str]:
 			w.put(k.Str, v.Raw)
 		}
@@ -87,38 +89,38 @@ func (r *geminiRewrite) schema(s gjson.Result) string {
 }
 
 // definitions are those of a schema, which has them under one name or the other.
-func (r *geminiRewrite) definitions(s gjson.Result) string {
+func (r *geminiRewrite) definitions(s gjson.Result, depth int) string {
 	var w objectWriter
 	newer := s.Get("$defs")
 	if newer.IsObject() {
-		r.put(&w, newer, nil)
+		r.put(&w, newer, nil, depth)
 	}
 	if older := s.Get("definitions"); older.IsObject() {
-		r.put(&w, older, newer.Map())
+		r.put(&w, older, newer.Map(), depth)
 	}
 	return w.done()
 }
 
-func (r *geminiRewrite) list(schemas gjson.Result) string {
+func (r *geminiRewrite) list(schemas gjson.Result, depth int) string {
 	var list []string
 	for _, one := range schemas.Array() {
-		list = append(list, r.schema(one))
+		list = append(list, r.schema(one, depth))
 	}
 	return array(list)
 }
 
 // schemas rewrites each of the schemas under names.
-func (r *geminiRewrite) schemas(named gjson.Result) string {
+func (r *geminiRewrite) schemas(named gjson.Result, depth int) string {
 	var w objectWriter
-	r.put(&w, named, nil)
+	r.put(&w, named, nil, depth)
 	return w.done()
 }
 
 // put rewrites the schemas under names into w, but for those that it has.
-func (r *geminiRewrite) put(w *objectWriter, named gjson.Result, has map[string]gjson.Result) {
+func (r *geminiRewrite) put(w *objectWriter, named gjson.Result, has map[string]gjson.Result, depth int) {
 	named.ForEach(func(k, v gjson.Result) bool {
 		if !has[k.Str].Exists() {
-			w.put(k.Str, r.schema(v))
+			w.put(k.Str, r.schema(v, depth))
 		}
 		return true
 	})
@@ -157,7 +159,7 @@ func (r *geminiRewrite) resolved(s gjson.Result) gjson.Result {
 		}
 	}
 	s = r.known[ref.Str]
-	if r.room -= len(s.Raw); r.room < 0 {
+	if *r.room -= len(s.Raw); *r.room < 0 {
 		return gjson.Result{}
 	}
 	return s

@@ -6,7 +6,14 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"gateway"
 )
+
+func rewritten(schema string) string {
+	room := mostInlined
+	return geminiSchema(gjson.Parse(schema), &room)
+}
 
 // Words that Gemini refuses never reach it; what a model should know of them does.
 func TestGeminiSchemaTellsLimitsInWords(t *testing.T) {
@@ -16,7 +23,7 @@ func TestGeminiSchemaTellsLimitsInWords(t *testing.T) {
 		`{"type":"array","items":{"type":"string","pattern":"^a$","minLength":1},"examples":[1]}`: `{"type":"array","items":{"type":"string","minLength":1,"description":"pattern: ^a$"}}`,
 		`{"properties":{"default":{"const":1},"pattern":{"description":"kept"}}}`:                 `{"properties":{"default":{"enum":[1]},"pattern":{"description":"kept"}}}`,
 	} {
-		if got := geminiSchema(gjson.Parse(schema)); got != want {
+		if got := rewritten(schema); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", schema, got, want)
 		}
 	}
@@ -34,7 +41,7 @@ func TestGeminiSchemaKeepsReferences(t *testing.T) {
 		`{"type":"object","allOf":[{"$ref":"#/definitions/A"},{"properties":{"b":{"const":1}},"required":["b","a"]}],"definitions":{"A":{"properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}}}`: `{"type":"object","$defs":{"A":{"properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}},` +
 			`"properties":{"a":{"type":"string"},"b":{"enum":[1]}},"required":["a","b"]}`,
 	} {
-		if got := geminiSchema(gjson.Parse(schema)); got != want {
+		if got := rewritten(schema); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", schema, got, want)
 		}
 	}
@@ -47,7 +54,7 @@ func TestGeminiSchemaMergesNoMoreThanItMay(t *testing.T) {
 	}
 	schema := `{"allOf":[` + each("A") + `],"$defs":{"A":{"allOf":[` + each("B") + `]},"B":{"allOf":[` + each("A") + `]}}}`
 	begun := time.Now()
-	if got := geminiSchema(gjson.Parse(schema)); !gjson.Valid(got) || len(got) > 4*len(schema) {
+	if got := rewritten(schema); !gjson.Valid(got) || len(got) > 4*len(schema) {
 		t.Errorf("%d bytes of %d", len(got), len(schema))
 	}
 	if took := time.Since(begun); took > 5*time.Second {
@@ -71,5 +78,43 @@ func TestGeminiShowsThoughtsOnDemand(t *testing.T) {
 		if got := geminiModelOf(c.model).thinking(c.effort, c.show); got != c.want {
 			t.Errorf("%s, effort %q, shown %v: %s, want %s", c.model, c.effort, c.show, got, c.want)
 		}
+	}
+}
+
+// A definition that holds itself, each time together with more, is copied into itself no
+// deeper than a schema may be.
+func TestGeminiSchemaEndsInItself(t *testing.T) {
+	schema := `{"$ref":"#/$defs/A","$defs":{"A":{"properties":{"p":{"allOf":[{"$ref":"#/$defs/A"},{"title":"t"}]}}}}}`
+	got := rewritten(schema)
+	depth, most := 0, 0
+	for _, c := range got {
+		switch c {
+		case '{':
+			depth++
+			most = max(most, depth)
+		case '}':
+			depth--
+		}
+	}
+	if !gjson.Valid(got) || most > 4*maxSchemaDepth {
+		t.Errorf("%d bytes, %d deep", len(got), most)
+	}
+}
+
+// Many tools share what may be copied of their definitions.
+func TestGeminiToolsShareTheRoomForDefinitions(t *testing.T) {
+	large := `{"allOf":[{"$ref":"#/$defs/A"},{"title":"t"}],"$defs":{"A":{"description":"` + strings.Repeat("a", mostInlined/2-100) + `"}}}`
+	chat := &gateway.Chat{}
+	for range 4 {
+		chat.Tools = append(chat.Tools, gateway.Tool{Name: "f", Parameters: []byte(large)})
+	}
+	copied := 0
+	for _, tool := range geminiTools(chat) {
+		if gjson.Get(tool, "parametersJsonSchema.description").Exists() {
+			copied++
+		}
+	}
+	if copied != 2 {
+		t.Errorf("%d definitions copied, want 2", copied)
 	}
 }
