@@ -35,7 +35,7 @@ func (s *openAIStream) delta(chunk *gateway.Chunk, state *openAIChoice, piece gj
 				chunk.Refusal = owned(value)
 			}
 		case "audio", "images":
-			if value.IsObject() || value.IsArray() {
+			if (value.IsObject() || value.IsArray()) && strings.TrimSpace(value.Raw[1:len(value.Raw)-1]) != "" {
 				media.put(key.Str, value.Raw)
 			}
 		case "tool_calls":
@@ -181,7 +181,7 @@ func (c *openAIChoice) begin(index int, id, name string) *openAICall {
 func (s *openAIStream) toolCall(state *openAIChoice, call, function gjson.Result, index, before int) {
 	var d gateway.ToolDelta
 	arguments := function.Get("arguments")
-	if !function.Exists() { // of a tool that takes any text, if it is one
+	if !function.Exists() || function.Type == gjson.Null { // of a tool that takes any text, if it is one
 		if custom := call.Get("custom"); custom.IsObject() {
 			function, d.Custom, arguments = custom, true, custom.Get("input")
 		}

@@ -258,6 +258,8 @@ func TestCallsThatShareAnIndex(t *testing.T) {
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}}},
 		"the same id again": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":" "}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "{} "}}},
+		"any text beside an empty function": {[]string{`{"index":0,"id":"a","type":"custom","function":null,"custom":{"name":"f","input":"x"}}`, `{"index":0,"function":null,"custom":{"input":"y"}}`},
+			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: "xy", Custom: true}}},
 		"the name after the id": {[]string{`{"index":0,"id":"a","type":"function"}`, `{"index":1,"id":"b","function":{"arguments":"{"}}`,
 			`{"index":0,"function":{"name":"f"}},{"index":1,"function":{"name":"g","arguments":"}"}}`, `{"index":0,"function":{"arguments":"{\"x\":1}"}}`},
 			[]gateway.ToolCall{{ID: "a", Name: "f", Arguments: `{"x":1}`}, {ID: "b", Name: "g", Arguments: "{}"}}},
@@ -303,5 +305,15 @@ func TestCallsAreToldByName(t *testing.T) {
 	}
 	if len(told) != 1 {
 		t.Errorf("%d calls were told", len(told))
+	}
+}
+
+// Empty lists and objects are no speech and no images: what has only them answers nothing.
+func TestEmptyMediaIsNoContent(t *testing.T) {
+	for _, delta := range []string{`{"role":"assistant","content":"","images":[],"audio":{}}`, `{"images":[ ]}`, `{"audio":null}`} {
+		c, err := testStream(strings.NewReader(`data: {"id":"x","choices":[{"index":0,"delta":` + delta + `}]}` + "\n\n")).Next()
+		if err != nil || c.HasContent() {
+			t.Errorf("%s: %+v, %v", delta, c, err)
+		}
 	}
 }
