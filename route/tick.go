@@ -132,15 +132,24 @@ func (w *Walk) atLimit(i int, now time.Time) {
 // would take the request, is looked at again. A breaker opens for seconds.
 const lookAgain = time.Second
 
-// staysOut: cutting a call when every other gate is shut would only turn a late answer
-// into none. It is cut when one has opened, or when it has had all the time of a last one.
+// staysOut: cutting a call when nobody else is left, or every other gate is shut, would only
+// turn a late answer into none. It is cut when a gate has opened, or when it has had all the
+// time of a last one.
 func (w *Walk) staysOut(f *flight, now time.Time) bool {
 	until := w.lastLimit(f)
-	if len(w.flying) > 1 || w.rules.NoFallback || w.sent > len(w.cands) || !now.Before(until) {
+	if len(w.flying) > 1 || w.rules.NoFallback || !now.Before(until) {
 		return false
 	}
-	barred := false
+	if w.sent > len(w.cands) { // nobody is asked after it
+		f.limitAt = until
+		return true
+	}
+	barred, room := false, false
 	for i := range w.cands {
+		if w.state[i] == full {
+			room = true
+			continue
+		}
 		if i == f.cand || w.state[i] != shut && !w.open(i) {
 			continue
 		}
@@ -149,10 +158,15 @@ func (w *Walk) staysOut(f *flight, now time.Time) bool {
 		}
 		barred = true
 	}
-	if barred {
+	switch {
+	case barred:
 		f.limitAt = earlier(now.Add(lookAgain), until)
+	case room: // which may be waited for
+		return false
+	default:
+		f.limitAt = until
 	}
-	return barred
+	return true
 }
 
 // lastLimit is until when a call may have no content if nobody else is left.
