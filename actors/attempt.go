@@ -132,7 +132,7 @@ func (a *attempt) gather(l *live) {
 		fold.Add(&c)
 	}
 	completion := fold.Completion()
-	if err := a.judge(completion); err != nil {
+	if err := a.judge(completion, l.tally.usage); err != nil {
 		l.lose(err)
 		return
 	}
@@ -156,10 +156,12 @@ func (a *attempt) gather(l *live) {
 	l.stop()
 }
 
-// judge refuses an answer that is none, and one that the caller's own check refuses.
-func (a *attempt) judge(c *gateway.Completion) *gateway.Error {
-	if c.Empty() {
-		return emptyAnswer(c.Usage)
+// judge refuses an answer that is none, by what the provider counted itself, and one that
+// the caller's own check refuses.
+func (a *attempt) judge(c *gateway.Completion, counted gateway.Usage) *gateway.Error {
+	asCounted := *c
+	if asCounted.Usage = counted; asCounted.Empty() {
+		return emptyAnswer(counted)
 	}
 	if check := a.job.req.Check; check != nil {
 		if err := check(c); err != nil {

@@ -51,3 +51,24 @@ func TestUntoldUsageIsTold(t *testing.T) {
 		}
 	})
 }
+
+// A provider that counts an answer of which nothing is shown has answered, also where it did
+// not count the prompt.
+func TestSilenceIsAnAnswerWithoutACountOfThePrompt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, stream := range []bool{false, true} {
+			up := &fake{open: func(ctx context.Context, _ *gateway.Call) (gateway.Stream, error) {
+				return &steps{ctx: ctx, end: io.EOF, pause: []time.Duration{time.Millisecond},
+					chunks: []gateway.Chunk{{Finish: gateway.FinishStop, Usage: &gateway.Usage{Output: 2, Reported: true, PromptUnknown: true}}}}, nil
+			}}
+			s, _ := setup(t, nil, up)
+			answer, err := s.Route(t.Context(), ask("r", stream))
+			if err != nil {
+				t.Errorf("streamed %v: %v", stream, err)
+			} else if stream {
+				answer.Stream.Close()
+			}
+			stopped(t, s)
+		}
+	})
+}
