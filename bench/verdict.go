@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -67,6 +68,9 @@ func (v *verdict) write(out io.Writer, o outputs) error {
 		if err := os.WriteFile(o.jsonFile, append(data, '\n'), 0o644); err != nil {
 			return err
 		}
+	}
+	if len(v.Checks) == 0 {
+		return errors.New("no promise was looked at")
 	}
 	failed := 0
 	for _, c := range v.Checks {
