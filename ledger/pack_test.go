@@ -15,11 +15,7 @@ import (
 // Both ways of reading give the same report, line by line, for every combination of
 // groups and filters, also while rows come late and the clock goes back and forth.
 func TestPacksSayWhatTheCellsSay(t *testing.T) {
-	seeds := uint64(4)
-	if raceDetector {
-		seeds = 1 // it is one goroutine's work; whether it is right is shown without
-	}
-	for seed := range seeds {
+	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
 		s := openStore(t, dir)
