@@ -30,11 +30,21 @@ func (h *host) room() *http2Conn {
 // here: net/http counts a call only when it begins to send it, and what it lets us reserve
 // can stand still for ever when the server then allows less than was reserved.
 func (c *http2Conn) free() bool {
-	more := c.Available() // none where it is about to end
+	carries, more := c.carries()
 	if more == 0 || !c.settled {
 		return more > 0 && c.calls == 0
 	}
-	return c.calls < more+c.InFlight()
+	return c.calls < carries
+}
+
+// carries is how many calls the connection may carry, and how many more; none more where
+// it is about to end. Calls begin and end between the two looks. Those in flight are looked
+// at first: one that begins then makes the sum too small, and one that ends is still
+// counted among our calls. The other way round a call too many waits for the end of another.
+func (c *http2Conn) carries() (all, more int) {
+	flying := c.InFlight()
+	more = c.Available()
+	return flying + more, more
 }
 
 // take counts a call, and says whether there was one before.
@@ -128,15 +138,15 @@ func (h *host) settle(conn *http2Conn, took time.Duration) {
 	const begins = 100 // as the least that the RFC recommends, section 6.5.2
 	h.pool.mu.Unlock()
 	for end := time.Now().Add(max(took, 5*time.Millisecond)); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if conn.Err() != nil || conn.Available()+conn.InFlight() != begins {
+		if all, _ := conn.carries(); conn.Err() != nil || all != begins {
 			break
 		}
 	}
 	h.pool.mu.Lock()
 	h.coming--
 	conn.settled = true
-	if more := conn.Available(); more > 0 {
-		h.each = more + conn.InFlight()
+	if all, more := conn.carries(); more > 0 {
+		h.each = all
 	}
 	h.serve()
 }

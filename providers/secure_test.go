@@ -112,6 +112,41 @@ func TestConnectionsAreSizedToNeed(t *testing.T) {
 	}
 }
 
+// What a connection may carry is not taken for more while calls begin: the one too many
+// would wait for the end of another.
+func TestBeginningCallsMakeNoRoom(t *testing.T) {
+	const streams = 100
+	release := make(chan struct{})
+	s, client, tr := newSecureServer(t, streams, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/held" {
+			<-release
+		}
+	})
+	if _, err := postTo(t.Context(), client, s.URL, "x"); err != nil {
+		t.Fatal(err)
+	}
+	conn := tr.host(s).only(t)
+	var held, begun sync.WaitGroup
+	for range streams {
+		begun.Add(1)
+		held.Go(func() {
+			begun.Done()
+			postTo(t.Context(), client, s.URL+"/held", "x")
+		})
+	}
+	begun.Wait()
+	most := 0
+	for end := time.Now().Add(10 * time.Second); conn.Available() > 0 && time.Now().Before(end); {
+		all, _ := conn.carries()
+		most = max(most, all)
+	}
+	close(release)
+	held.Wait()
+	if most > streams {
+		t.Errorf("%d calls at once are allowed, and it was taken for %d", streams, most)
+	}
+}
+
 // A place that becomes free goes to who waits for one, and who leaves takes none.
 func TestFreedPlacesAreTaken(t *testing.T) {
 	release := make(chan struct{})
