@@ -117,8 +117,10 @@ func TestConnectionsAreSizedToNeed(t *testing.T) {
 func TestBeginningCallsMakeNoRoom(t *testing.T) {
 	const streams = 100
 	release := make(chan struct{})
+	var inside atomic.Int32
 	s, client, tr := newSecureServer(t, streams, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/held" {
+			inside.Add(1)
 			<-release
 		}
 	})
@@ -126,19 +128,17 @@ func TestBeginningCallsMakeNoRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := tr.host(s).only(t)
-	var held, begun sync.WaitGroup
+	var held sync.WaitGroup
 	for range streams {
-		begun.Add(1)
-		held.Go(func() {
-			begun.Done()
-			postTo(t.Context(), client, s.URL+"/held", "x")
-		})
+		held.Go(func() { postTo(t.Context(), client, s.URL+"/held", "x") })
 	}
-	begun.Wait()
 	most := 0
-	for end := time.Now().Add(10 * time.Second); conn.Available() > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); inside.Load() < streams && time.Now().Before(end); {
 		all, _ := conn.carries()
 		most = max(most, all)
+	}
+	if n := inside.Load(); n != streams {
+		t.Errorf("%d of %d calls have begun", n, streams)
 	}
 	close(release)
 	held.Wait()
