@@ -204,8 +204,7 @@ func (a *attempt) usage(t *tally, err *gateway.Error) (gateway.Usage, gateway.Us
 		if !u.PromptUnknown {
 			return u, gateway.UsageReported
 		}
-		u.Fresh, u.PromptUnknown, u.Reported = a.promptEstimate(), false, false
-		return u, gateway.UsageEstimated
+		return a.withPrompt(u), gateway.UsageEstimated
 	}
 	if !a.wasSent(err) || err != nil && refusedUnbilled(err) {
 		return gateway.Usage{}, gateway.UsageNone
@@ -231,13 +230,17 @@ func (a *attempt) untold(t *tally) *gateway.Usage {
 	if t.usage.Reported && !t.usage.PromptUnknown {
 		return nil
 	}
-	u := t.usage
-	if u.Reported {
-		u.Fresh, u.PromptUnknown, u.Reported = a.promptEstimate(), false, false
-	} else {
+	u := a.withPrompt(t.usage)
+	if !t.usage.Reported {
 		u, _ = a.usage(t, nil)
 	}
 	return &u
+}
+
+// withPrompt is a usage with our estimate of the prompt that its provider did not tell.
+func (a *attempt) withPrompt(u gateway.Usage) gateway.Usage {
+	u.Fresh, u.PromptUnknown, u.Reported = a.promptEstimate(), false, false
+	return u
 }
 
 func (a *attempt) promptEstimate() int { return a.sys.yards.promptOf(a.model, a.job.req) }
