@@ -52,6 +52,26 @@ func total(t *testing.T, s *Store) gateway.SpendLine {
 	return lines[0]
 }
 
+// Whoever writes keeps few pages in memory, also on a connection that is made anew; whoever
+// reads reports keeps many.
+func TestTheWriterKeepsFewPages(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for range 2 {
+		var write, read int
+		if err := s.write.QueryRow("PRAGMA cache_size").Scan(&write); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.read.QueryRow("PRAGMA cache_size").Scan(&read); err != nil {
+			t.Fatal(err)
+		}
+		if write != -1024 || read != -16384 {
+			t.Errorf("the writer keeps %d KB and the reader %d, want 1024 and 16384", -write, -read)
+		}
+		s.write.SetMaxIdleConns(0) // the next one is another
+		s.read.SetMaxIdleConns(0)
+	}
+}
+
 func TestRowsReadBack(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
