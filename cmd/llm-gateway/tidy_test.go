@@ -34,7 +34,41 @@ func TestTidyWhenThereIsLittleToDo(t *testing.T) {
 		if due {
 			after := look.use
 			after.stacks = look.left
-			d.done(look.use, after)
+			d.done(look.use, after, 5*time.Millisecond)
+		}
+	}
+}
+
+// What dies without anything being allocated, as connections to providers that are closed
+// when nobody needed them for long, is given back too, at the price of little.
+func TestTidyAgainAfterAWhile(t *testing.T) {
+	at := use{live: 5 << 20, stacks: 1 << 20, allocated: 100 << 20}
+	for _, c := range []struct{ took, want time.Duration }{
+		{5 * time.Millisecond, tidyAgain},
+		{300 * time.Millisecond, 5 * time.Minute},
+	} {
+		var d tidy
+		if d.due(at, tidyEvery); !d.due(at, tidyEvery) {
+			t.Fatal("not due at first")
+		}
+		d.done(at, at, c.took)
+		for range 2 {
+			waited := tidyEvery
+			for ; !d.due(at, tidyEvery); waited += tidyEvery {
+				if waited > time.Hour {
+					t.Fatalf("after %s it tidies no more", c.took)
+				}
+			}
+			if waited != c.want {
+				t.Errorf("what took %s comes again after %s, want %s", c.took, waited, c.want)
+			}
+			d.done(at, at, c.took)
+		}
+		busy := at
+		for range 1000 {
+			if busy.allocated += 2 * tidyQuiet * uint64(tidyEvery/time.Second); d.due(busy, tidyEvery) {
+				t.Fatal("it tidies while there is much to do")
+			}
 		}
 	}
 }
