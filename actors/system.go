@@ -64,6 +64,7 @@ func Start(cfg Config) (*System, error) {
 	}
 	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
 	s.actors = actor.NewActorSystem(actor.WithLoggerFactory(quiet), actor.WithDeadLetterRequestLogging(false))
+	lessen(s.actors.ProcessRegistry)
 	s.root = s.actors.Root
 	if err := s.spawn(); err != nil {
 		s.actors.Shutdown()
