@@ -226,6 +226,8 @@ func conversations() map[string]string {
 		"3.0":                        "GET /echo HTTP/3.0\r\nHost: h\r\n\r\n",
 		"client closes":              get("/echo", "Connection: close") + get("/echo"),
 		"client closes and lists":    get("/echo", "Connection: x, close") + get("/echo"),
+		"client closes in a word":    get("/echo", "Connection: x\xac CLOSE") + get("/echo"),
+		"client closes by half":      get("/echo", "Connection: x-close") + get("/echo"),
 		"expects":                    post("/echo", "hello", "Expect: 100-continue") + get("/echo"),
 		"expects and is refused":     post("/refuse", "hello", "Expect: 100-continue"),
 		"head line only":             "GET /echo HTTP/1.1\r\n",
@@ -293,6 +295,11 @@ func FuzzLikeNetHTTP(f *testing.F) {
 			return
 		}
 		got, want := talk(t, ours, text), talk(t, theirs, text)
+		// net/http reads 4 KiB at a time and closes the connection of what it refuses with the
+		// rest unread: the kernel may reset it and lose that answer. Ours lingers.
+		if n := len(got); len(text) > 4<<10 && n > 0 && got[n-1].status >= 400 {
+			got, want = got[:n-1], want[:min(n-1, len(want))]
+		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("ours:   %.700s\ntheirs: %.700s", got, want)
 		}
@@ -301,12 +308,14 @@ func FuzzLikeNetHTTP(f *testing.F) {
 
 // differs names what is meant to differ: bodies without a length end the connection, a
 // Host may stand in the address alone but may not be empty, refusals of HTTP/2 and of
-// expectations have other words, and OPTIONS * is the handler's.
+// expectations have other words, OPTIONS * is the handler's, and a client of HTTP/1.0 must say
+// by a whole header that it wants to stay.
 func differs(text string) bool {
 	low := strings.ToLower(text)
 	return strings.Contains(low, "transfer-encoding") || strings.Contains(low, "trailer") || strings.Contains(text, "PRI") ||
 		strings.Contains(text, "OPTIONS") || strings.Count(low, "expect") != strings.Count(low, "expect: 100-continue\r\n") ||
-		strings.Contains(low, "://") || strings.Count(low, "host: h\r\n") != strings.Count(low, "http/1.1")
+		strings.Count(low, "keep-alive") != strings.Count(low, "\nconnection: keep-alive\r\n") ||
+		strings.Contains(low, "://") || strings.Count(low, "host: h\r\n") != strings.Count(low, "http/1.1") || strings.Count(low, "host: h\r\n") != strings.Count(low, "host:")
 }
 
 // TestRefusesWhatItIsNotFor: told apart from net/http on purpose.

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -57,7 +59,17 @@ func newResponse(c *conn, req *http.Request) *response {
 	return &response{c: c, req: req, header: make(http.Header, 8), length: -1,
 		// What follows a body without a length may be a request that a proxy before us
 		// took for a part of that body, and let in.
-		last: req.Close || len(req.TransferEncoding) > 0}
+		last: wantsClose(req) || len(req.TransferEncoding) > 0}
+}
+
+// wantsClose says whether the client closes the connection after this request. As in net/http
+// a list may have spaces where commas belong.
+func wantsClose(req *http.Request) bool {
+	if req.Close {
+		return true
+	}
+	words := strings.FieldsFunc(req.Header.Get("Connection"), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
+	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(word, "close") })
 }
 
 func (w *response) Header() http.Header { return w.header }
