@@ -40,6 +40,7 @@ type conn struct {
 	spent  bool          // the head had more
 	posted bool          // the last request was a POST
 	looked bool
+	inside bool  // the door has let the present request in
 	fd     int32 // to know it by while it is open
 	turn   int32 // and among those that had this number one after the other
 
@@ -82,14 +83,23 @@ func (c *conn) within(d time.Duration) bool {
 func (c *conn) serve() {
 	defer c.end()
 	for c.await() {
+		in, ok := c.enter()
+		if !ok {
+			return
+		}
 		req, err := c.read()
 		if err != nil {
 			c.refuse(err)
 			return
 		}
-		if !c.answer(req) || c.server.closing.Load() {
+		by := c.server.Handler
+		if !in {
+			by = c.server.Refused
+		}
+		if !c.answer(req, by) || c.server.closing.Load() {
 			return
 		}
+		c.leave()
 		c.state.Store(idle)
 		if !c.within(c.server.IdleTimeout) {
 			return
@@ -104,6 +114,7 @@ func (c *conn) end() {
 		c.server.Log.Error("handler panicked", "client", c.remote, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	}
 	c.left()
+	c.leave()
 	c.server.warden.forget(c)
 	c.rwc.Close()
 	c.giveBack()
@@ -180,8 +191,8 @@ func (c *conn) giveBack() {
 	}
 }
 
-// answer lets the handler answer one request; false if the connection ends with it.
-func (c *conn) answer(req *http.Request) bool {
+// answer lets a handler answer one request; false if the connection ends with it.
+func (c *conn) answer(req *http.Request, by http.Handler) bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := newResponse(c, req)
 	body := c.body(req, w)
@@ -189,7 +200,7 @@ func (c *conn) answer(req *http.Request) bool {
 	if c.gone.Load() {
 		cancel()
 	}
-	c.server.Handler.ServeHTTP(w, req.WithContext(ctx))
+	by.ServeHTTP(w, req.WithContext(ctx))
 	c.cancel.Store(nil)
 	cancel()
 	keep := w.finish()

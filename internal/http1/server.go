@@ -14,6 +14,14 @@ import (
 // Server serves one handler. Its fields are set before Serve and not changed after.
 type Server struct {
 	Handler http.Handler
+	// Door, if set, says of each request whether it may come in, when it has begun to come
+	// and is not read yet: one that has to wait costs no more than a connection. It may wait
+	// as long as it likes, which is not of the client's time.
+	Door func(Visitor) bool
+	// Left, if set, hears of the end of each request that Door let in, and of what became none.
+	Left func()
+	// Refused answers, instead of Handler, what Door did not let in.
+	Refused http.Handler
 	// HeadTimeout is how long a request's head may take from its first byte, and the
 	// first byte from the connection's beginning.
 	HeadTimeout time.Duration
@@ -36,6 +44,15 @@ type Server struct {
 	closing   atomic.Bool
 	warden    *warden // begun by the first Serve, ended with the last connection
 	date      dated
+}
+
+// Visitor is a request at the door.
+type Visitor interface {
+	// Begun gives what has come of the request by now, a few KiB at most, as it is until the
+	// door has decided.
+	Begun() []byte
+	// Gone says that its client has left. On Linux that is known while it waits.
+	Gone() bool
 }
 
 // headSlop is what a head may be over MostHead, as net/http allows for its buffer.
