@@ -16,11 +16,6 @@ const retryNoRoom = time.Second
 // client that asked with Expect: 100-continue need not send it at all.
 func (s *Server) admit(c *gin.Context) {
 	ev := event(c)
-	if !s.gate.admit(ev.key) {
-		s.refuse(c, &s.refusals.overload)
-		return
-	}
-	ev.gate = s.gate
 	ev.hold.budget = s.budget
 	weight := int64(requestWeight)
 	if n := c.Request.ContentLength; n > 0 && n <= s.cfg.BodyLimit { // over it none is read
@@ -70,20 +65,15 @@ type Room struct {
 	Budget          int64 `json:"budget_bytes"` // 0: no limit
 	RefusedMemory   int64 `json:"refused_memory"`
 	RefusedOverload int64 `json:"refused_overload"`
-	// RatePerKey is what each key may send per second while the machine is overloaded; 0: it is not.
-	RatePerKey float64 `json:"rate_per_key"`
+	// Waiting is how many requests wait to be read because the machine has too much to do.
+	Waiting int `json:"waiting"`
 }
 
 // Room tells how full the edge is.
 func (s *Server) Room() Room {
-	room := Room{RefusedMemory: s.refusals.memory.Load(), RefusedOverload: s.refusals.overload.Load()}
+	room := Room{RefusedMemory: s.refusals.memory.Load(), RefusedOverload: s.refusals.overload.Load(), Waiting: s.door.waits()}
 	if s.budget != nil {
 		room.Held, room.Budget = s.budget.used.Load(), s.budget.limit
-	}
-	if s.gate != nil {
-		s.gate.mu.Lock()
-		room.RatePerKey = s.gate.valve.rate
-		s.gate.mu.Unlock()
 	}
 	return room
 }

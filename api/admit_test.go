@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -159,42 +158,4 @@ func TestRoomIsGivenBackHoweverARequestEnds(t *testing.T) {
 	}
 	conn, _ := dial(t, addr, headOf(1<<20, "")+"{") // leaves in the middle of its body
 	conn.Close()
-}
-
-func TestOverloadRefusesInTheFormOfTheRoute(t *testing.T) {
-	s, addr := bounded(t, 0, func(context.Context, *gateway.Request) (*gateway.Answer, error) { return greeting(), nil })
-	s.gate = newGate(20*time.Millisecond, func() time.Duration { return time.Second })
-	s.gate.valve.rate = 1
-	var got []string
-	for range 3 {
-		res, err := http.Post("http://"+addr+"/v1/chat/completions", "application/json", bytes.NewReader(chatOf(100)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		got = append(got, fmt.Sprint(res.StatusCode, " ", res.Header.Get("Retry-After"), strings.Contains(string(body), `"code":"no_capacity"`)))
-	}
-	if want := []string{"200 false", "503 1true", "503 1true"}; fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %q", got)
-	}
-	if res, err := http.Get("http://" + addr + "/livez"); err != nil || res.StatusCode != http.StatusOK {
-		t.Errorf("/livez: %v %v", res, err)
-	}
-}
-
-func TestWaitsAreRead(t *testing.T) {
-	w := newWaits()
-	w.since()
-	var busy sync.WaitGroup
-	for range 800 { // more than there are processors, so that most of them wait
-		busy.Go(func() {
-			for end := time.Now().Add(500 * time.Microsecond); time.Now().Before(end); {
-			}
-		})
-	}
-	busy.Wait()
-	if wait := w.since(); wait < 5*time.Millisecond && runtime.GOMAXPROCS(0) <= 8 {
-		t.Errorf("with 800 at once a tenth waited no longer than %v", wait)
-	}
 }

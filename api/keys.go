@@ -215,13 +215,7 @@ func (s *Server) authenticate(c *gin.Context) {
 	if s.cfg.Keys == nil || !s.cfg.Keys.Asked() {
 		return
 	}
-	secret := c.GetHeader("X-Api-Key")
-	if auth := c.GetHeader("Authorization"); auth != "" {
-		scheme, rest, ok := strings.Cut(auth, " ")
-		if ok && strings.EqualFold(scheme, "Bearer") {
-			secret = strings.TrimSpace(rest)
-		}
-	}
+	secret := secretOf(c.Request.Header)
 	if secret == "" {
 		s.fail(c, gateway.Errorf(gateway.Unauthorized, "An API key is required: Authorization: Bearer KEY, or x-api-key."))
 		return

@@ -38,9 +38,8 @@ type wide struct {
 	kind       gateway.Kind
 	err        *gateway.Error
 	ends       []func()
-	hold       hold  // of the memory budget
-	gate       *gate // that let it in
-	quiet      bool  // no line of its own
+	hold       hold // of the memory budget
+	quiet      bool // no line of its own
 
 	values [headersOwn]string // of headers; see header
 	used   int
@@ -72,9 +71,6 @@ func (ev *wide) end() {
 		ev.running.cancel(nil)
 	}
 	ev.hold.release()
-	if ev.gate != nil {
-		ev.gate.ended()
-	}
 	for _, end := range ev.ends {
 		end()
 	}

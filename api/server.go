@@ -45,8 +45,8 @@ type Config struct {
 	// Memory is how many bytes requests may hold at once, their bodies weighed several
 	// times; what does not fit gets 503. 0: no limit.
 	Memory int64
-	// MostWait is how long ready work may wait for a processor before requests are
-	// refused, those of the busiest keys first. 0: none is refused for that.
+	// MostWait is how long a request may wait to be read while the machine has more to do
+	// than it can; then it is refused. 0: none waits or is refused for that. See Enter.
 	MostWait time.Duration
 	// Runs are the agents' runs; nil: none are kept.
 	Runs Runs
@@ -69,7 +69,8 @@ type Server struct {
 	unready atomic.Bool
 
 	budget   *budget
-	gate     *gate
+	door     *door
+	away     *gin.Engine // answers who was not let in
 	refusals refusals
 }
 
@@ -91,7 +92,7 @@ func New(cfg Config, router Router, catalog Catalog, books Books) (*Server, erro
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{cfg: cfg, router: router, catalog: catalog, books: books, log: cfg.Log,
-		budget: newBudget(cfg.Memory), gate: newGate(cfg.MostWait, newWaits().since)}
+		budget: newBudget(cfg.Memory), door: newDoor(cfg.MostWait)}
 	s.routes()
 	return s, nil
 }
@@ -101,6 +102,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.Se
 
 // SetReady says what /readyz answers; it starts ready.
 func (s *Server) SetReady(ready bool) { s.unready.Store(!ready) }
+
+// Close is called when the gateway takes no more connections. From then on nobody waits to
+// come in: who would have to is refused, and asks another gateway.
+func (s *Server) Close() { s.door.close() }
 
 func (s *Server) routes() {
 	gin.SetMode(gin.ReleaseMode)
@@ -114,6 +119,9 @@ func (s *Server) routes() {
 	e.NoMethod(func(c *gin.Context) {
 		s.failAs(c, http.StatusMethodNotAllowed, "method_not_allowed", "The route does not take this method.")
 	})
+	s.away = gin.New()
+	s.away.Use(s.observe)
+	s.away.NoRoute(func(c *gin.Context) { s.refuse(c, &s.refusals.overload) })
 	for _, prefix := range []string{"", "/api/v1.0"} {
 		open, paid := e.Group(prefix), e.Group(prefix, s.authenticate, s.admit, s.limit)
 		open.GET("/health", s.health)

@@ -24,13 +24,12 @@ type settings struct {
 	insecure     bool
 	memory       string // auto, 0 or a size
 	admin        adminSettings
-	mostWait     time.Duration // of ready work for a processor; 0: any
+	mostWait     time.Duration // to be read, while there is too much to do; 0: none
 }
 
-// defaultMostWait is twice what was seen of a gateway that keeps up on a machine whose
-// other programs want ten times the processors that it has. In an overload of its own
-// the wait grows beyond it within half a second.
-const defaultMostWait = 100 * time.Millisecond
+// defaultMostWait leaves 0.3 s for the rest of two seconds by which an overload may make a
+// call slower (`bench overload`).
+const defaultMostWait = 1700 * time.Millisecond
 
 func newServe(p *program) *cobra.Command {
 	var s settings
@@ -53,7 +52,7 @@ func newServe(p *program) *cobra.Command {
 	f.StringVar(&s.logFormat, "log-format", "json", "json or text")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long running requests may take to end")
 	f.StringVar(&s.memory, "memory-budget", "auto", "memory that requests may hold at once before more get 503: auto, 0 (no limit) or a size such as 512MiB")
-	f.DurationVar(&s.mostWait, "overload-wait", defaultMostWait, "refuse requests with 503 while ready work waits longer than this for a processor; 0: never")
+	f.DurationVar(&s.mostWait, "overload-wait", defaultMostWait, "how long a request may wait to be read while the machine has too much to do; it gets 503 after that, when there is time for it; 0: none waits")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "time between failing /readyz and closing the port")
 	return cmd
 }

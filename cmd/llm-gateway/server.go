@@ -17,6 +17,9 @@ type lifecycle struct {
 	ready   func(bool)    // sets what /readyz answers
 	delay   time.Duration // between failing readiness and closing the port
 	timeout time.Duration // for the running requests
+	// stopWaiting sends away the requests that wait to be read, since another gateway may
+	// have room for them.
+	stopWaiting func()
 	// stopRouting ends what still runs when its context does, and returns when every
 	// row of an attempt is with the books.
 	stopRouting func(ctx context.Context)
@@ -89,6 +92,7 @@ func (l *lifecycle) drain(hurry context.Context) error {
 	}
 	patience, cancel := context.WithTimeout(hurry, l.timeout)
 	defer cancel()
+	l.stopWaiting()
 	if err := l.server.Shutdown(patience); err != nil {
 		l.log.Warn("requests did not end in time and are cut", "after", time.Since(begun))
 	}

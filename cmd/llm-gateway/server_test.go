@@ -62,6 +62,7 @@ func runOne(t *testing.T, ctx, hurry context.Context, timeout time.Duration) *ru
 	})
 	r.lifecycle = &lifecycle{
 		server: newServer(handler, log), ready: r.isReady.Store, timeout: timeout, log: log,
+		stopWaiting: func() { r.diary.note("nobody waits") },
 		stopRouting: func(ctx context.Context) {
 			if ctx.Err() != nil {
 				close(cut)
@@ -114,7 +115,7 @@ func TestDrainLetsRequestsEndAndClosesBooksLast(t *testing.T) {
 	if got := <-r.answer; got != "whole" {
 		t.Errorf("the running request got %q", got)
 	}
-	want := []string{"request ended", "routing stopped", "books closed"}
+	want := []string{"nobody waits", "request ended", "routing stopped", "books closed"}
 	if got := r.diary.read(); !slices.Equal(got, want) {
 		t.Errorf("order %q, want %q", got, want)
 	}

@@ -12,6 +12,7 @@ import (
 	"gateway/actors"
 	"gateway/alerts"
 	"gateway/api"
+	"gateway/internal/http1"
 	"gateway/ledger"
 	"gateway/providers"
 )
@@ -50,7 +51,7 @@ type parts struct {
 	refuseAll bool
 
 	memory   int64         // bytes that requests may hold at once; 0: any
-	mostWait time.Duration // of ready work for a processor; 0: any
+	mostWait time.Duration // to be read, while there is too much to do; 0: none
 }
 
 // assembled is a gateway that is ready to serve.
@@ -152,8 +153,13 @@ func (gw *assembled) close() error {
 }
 
 func (gw *assembled) lifecycle(log *slog.Logger) *lifecycle {
+	server := newServer(gw.edge, log)
+	server.Door = func(v http1.Visitor) bool { return gw.edge.Enter(v) }
+	server.Left = gw.edge.Left
+	server.Refused = http.HandlerFunc(gw.edge.Refused)
 	return &lifecycle{
-		server: newServer(gw.edge, log), ready: gw.edge.SetReady, log: log,
+		server: server, ready: gw.edge.SetReady, log: log,
+		stopWaiting: gw.edge.Close,
 		stopRouting: func(ctx context.Context) { gw.system.Stop(ctx) },
 		closeBooks:  gw.close,
 	}
