@@ -56,6 +56,7 @@ const bodyTimeout = time.Minute
 // fails, the port closes, requests run to their end or to the timeout, attempts end,
 // the ledger is flushed. When hurry ends, the requests are not waited for.
 func (l *lifecycle) serveUntil(ctx, hurry context.Context, listener net.Listener) error {
+	l.ready(true) // whoever connects now waits in the listener until Serve accepts
 	served := make(chan error, 1)
 	go func() { served <- l.server.Serve(listener) }() // ends with Shutdown or Close
 	if l.beside != nil {
@@ -65,7 +66,6 @@ func (l *lifecycle) serveUntil(ctx, hurry context.Context, listener net.Listener
 	tidying, endTidying := context.WithCancel(ctx)
 	defer endTidying()
 	go keepTidy(tidying)
-	l.ready(true)
 	select {
 	case err := <-served:
 		l.ready(false)
