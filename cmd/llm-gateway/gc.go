@@ -10,11 +10,13 @@ import (
 
 // The garbage collector of a process with a small heap runs far more often than it need:
 // at 100 % a gateway of 5 MB live collects with each 5 MB of garbage, a hundred times a
-// second under load. Here it may always let heapSlack gather, and as much as is live where
-// that is more, as Go itself does: with thousands of connections their stacks are looked at
-// in each cycle. What that leaves behind is given back when there is little to do (tidy).
+// second under load. Here it may always let heapSlack gather. With thousands of connections,
+// whose stacks are looked at in each cycle, it may let three bytes more gather for each that
+// is live beyond that, up to crowdSlack, and as much as is live where that is more, as Go
+// itself does. What that leaves behind is given back when there is little to do (tidy).
 const (
 	heapSlack  = 24 << 20
+	crowdSlack = 192 << 20
 	leastGC    = 100  // percent
 	mostGC     = 1000 // percent
 	liveMetric = "/gc/heap/live:bytes"
@@ -42,10 +44,14 @@ func pace(now int) {
 	runtime.AddCleanup(new([64]byte), pace, now)
 }
 
-// percentFor is the GOGC that lets heapSlack gather over so many live bytes.
+// percentFor is the GOGC that lets so much gather over so many live bytes.
 func percentFor(live uint64) int {
 	if live == 0 {
 		return mostGC
 	}
-	return int(min(max(math.Ceil(100*heapSlack/float64(live)), leastGC), mostGC))
+	slack := uint64(heapSlack)
+	if live > heapSlack {
+		slack = min(slack+3*(live-heapSlack), crowdSlack)
+	}
+	return int(min(max(math.Ceil(100*float64(slack)/float64(live)), leastGC), mostGC))
 }
