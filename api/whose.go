@@ -95,11 +95,11 @@ func keyInAddress(first []byte) string {
 	for len(query) > 0 {
 		var one []byte
 		one, query, _ = bytes.Cut(query, []byte("&"))
-		if value, ok := bytes.CutPrefix(one, []byte("key=")); ok {
-			secret, err := url.QueryUnescape(string(value))
-			if err != nil {
-				continue
-			}
+		name, value, _ := bytes.Cut(one, []byte("="))
+		if string(name) != "key" {
+			continue
+		}
+		if secret, err := url.QueryUnescape(string(value)); err == nil {
 			return secret
 		}
 	}

@@ -65,6 +65,7 @@ func FuzzWhose(f *testing.F) {
 	for _, head := range []string{
 		"POST / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\n\r\n",
 		"POST /?key=a HTTP/1.1\r\nHost: h\r\nX-Api-Key: b\nx-goog-api-key: c\r\n\r\n",
+		"POST /?a&key&key=b HTTP/1.1\r\nHost: h\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: h\r\nAuthorization:\r\nAuthorization: Bearer x\r\n\r\nX-Api-Key: d",
 	} {
 		f.Add(head)
@@ -73,6 +74,9 @@ func FuzzWhose(f *testing.F) {
 		first, rest, _ := strings.Cut(head, "\n")
 		secret := secretIn([]byte(first), []byte(rest))
 		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
+		if strings.ContainsAny(first, "%;") {
+			return // a name that is escaped is not seen here, and a pair with ; is none there
+		}
 		if err != nil || strings.Count(head, "\n") > mostLines || strings.Contains(head, "\n ") || strings.Contains(head, "\n\t") || strings.HasPrefix(head, "\n") {
 			return // refused; or written over several lines, which nobody does any more
 		}
