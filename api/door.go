@@ -71,40 +71,47 @@ func newDoor(patience time.Duration) *door {
 	}}
 }
 
-// enter says whether a request may come in, and waits for that. whose tells the line that it
-// waits in.
-func (d *door) enter(v Visitor, whose func(head []byte) string) bool {
+// enter says whether a request may come in. If that is not to be said now, it is called
+// later, once. whose tells the line that it waits in.
+func (d *door) enter(v Visitor, whose func(head []byte) string) (in, now bool) {
 	if d == nil {
-		return true
+		return true, true
 	}
-	now := time.Now()
+	came := time.Now()
 	d.mu.Lock()
-	d.look(now)
+	d.look(came)
 	in, waits := d.room > 0, d.waiting() > 0 || d.room <= 0
 	if !waits || d.shut {
 		d.room--
 		d.mu.Unlock()
-		return in
+		return in, true
 	}
 	d.mu.Unlock()
-	key := whose(v.Begun())
-	return <-d.wait(key, turn{v, now, make(chan bool, 1)})
+	return false, !d.wait(lineOf(v, whose), turn{v, came})
 }
 
-// wait puts a request at the end of its line, unless that is over.
-func (d *door) wait(key string, t turn) <-chan bool {
+// heads are buffers for the beginnings of requests.
+var heads = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
+func lineOf(v Visitor, whose func(head []byte) string) string {
+	head := heads.Get().(*[4 << 10]byte)
+	defer heads.Put(head)
+	return whose(head[:v.Begun(head[:])])
+}
+
+// wait puts a request at the end of its line; false if nobody waits any more.
+func (d *door) wait(key string, t turn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.shut {
-		t.told <- false
-		return t.told
+		return false
 	}
 	if d.waiting() == 0 {
 		d.begun = t.since
 		d.wake()
 	}
 	d.lines.join(key, t)
-	return t.told
+	return true
 }
 
 // wake has the door look in a while, and again until nobody waits.
@@ -163,7 +170,7 @@ func (d *door) roomFor(now time.Time, ended int) int {
 // without any.
 func (d *door) let(now time.Time) {
 	if t, ok := d.lines.first(healthLine); ok && !d.over(t, now) {
-		t.told <- true
+		t.visitor.Called(true)
 	}
 	for d.room > 0 {
 		t, ok := d.lines.next()
@@ -172,7 +179,7 @@ func (d *door) let(now time.Time) {
 		}
 		if !d.over(t, now) {
 			d.room--
-			t.told <- true
+			t.visitor.Called(true)
 		}
 	}
 }
@@ -193,14 +200,14 @@ func (d *door) over(t turn, now time.Time) bool {
 func hasLeft(t turn) bool {
 	gone := t.visitor.Gone()
 	if gone {
-		t.told <- false
+		t.visitor.Called(false)
 	}
 	return gone
 }
 
 func (d *door) turnAway(t turn) {
 	d.room = max(0, d.room-1)
-	t.told <- false
+	t.visitor.Called(false)
 }
 
 // waiting is how many wait.
@@ -215,7 +222,7 @@ func (d *door) close() {
 	defer d.mu.Unlock()
 	d.shut = true
 	for t, ok := d.lines.next(); ok; t, ok = d.lines.next() {
-		t.told <- false
+		t.visitor.Called(false)
 	}
 	for len(d.late.turns) > 0 {
 		d.turnAway(d.late.pop())
@@ -241,15 +248,18 @@ func (d *door) waits() int {
 
 // Visitor is a request that has begun to come.
 type Visitor interface {
-	// Begun gives what has come of it by now.
-	Begun() []byte
+	// Begun copies what has come of it by now, and says how much that is.
+	Begun(into []byte) int
 	// Gone says that its client has left.
 	Gone() bool
+	// Called tells one who had to wait whether it may come in. It must not wait.
+	Called(in bool)
 }
 
-// Enter says whether a request may come in, and waits for that while the machine has more to
-// do than it can. What was not let in is answered by Refused.
-func (s *Server) Enter(v Visitor) bool { return s.door.enter(v, s.whose) }
+// Enter says whether a request may come in, if that can be said now. While the machine has
+// more to do than it can, it has to wait, and is called later. What was not let in is answered
+// by Refused.
+func (s *Server) Enter(v Visitor) (in, now bool) { return s.door.enter(v, s.whose) }
 
 // Left says that what Enter let in is over.
 func (s *Server) Left() { s.door.out() }

@@ -67,14 +67,32 @@ func (d *door) empty(t *testing.T) {
 type visitor struct {
 	head string
 	gone atomic.Bool
+	told chan bool
 }
 
-func (v *visitor) Begun() []byte { return []byte(v.head) }
-func (v *visitor) Gone() bool    { return v.gone.Load() }
+func newVisitor(head string) *visitor { return &visitor{head: head, told: make(chan bool, 1)} }
 
-// come is enter for a request of a key.
+func (v *visitor) Begun(into []byte) int { return copy(into, v.head) }
+func (v *visitor) Gone() bool            { return v.gone.Load() }
+func (v *visitor) Called(in bool)        { v.told <- in }
+
+// comes is what enter says, now or later.
+func (v *visitor) comes(enter func(Visitor) (in, now bool)) bool {
+	in, now := enter(v)
+	if now {
+		return in
+	}
+	return <-v.told
+}
+
+// of is its enter for requests of a key.
+func (d *door) of(key string) func(Visitor) (in, now bool) {
+	return func(v Visitor) (in, now bool) { return d.enter(v, func([]byte) string { return key }) }
+}
+
+// come has a request of a key enter.
 func (d *door) come(key string) bool {
-	return d.enter(&visitor{}, func([]byte) string { return key })
+	return newVisitor("").comes(d.of(key))
 }
 
 // crossed is what became of one key's requests.
@@ -283,13 +301,13 @@ func TestWhoHasLeftIsLetGo(t *testing.T) {
 		d := newDoor(2 * time.Second)
 		d.runnable = func() int { return int(ready.Load()) }
 		ready.Store(1 << 20)
-		v := &visitor{}
-		told := make(chan bool, 2)
-		go func() { told <- d.enter(v, func([]byte) string { return "" }) }()
-		synctest.Wait()
+		v := newVisitor("")
+		if _, now := d.of("")(v); now {
+			t.Fatal("it did not wait")
+		}
 		begun := time.Now()
 		v.gone.Store(true)
-		if in := <-told; in || time.Since(begun) > doorSweep+doorEvery {
+		if in := <-v.told; in || time.Since(begun) > doorSweep+doorEvery {
 			t.Errorf("in %v after %v", in, time.Since(begun))
 		}
 		d.empty(t)
@@ -441,7 +459,7 @@ func TestEachKeyHasItsLineAtTheEdge(t *testing.T) {
 				key = "b"
 			}
 			go func() {
-				if s.Enter(&visitor{head: "POST /v1/messages HTTP/1.1\r\nX-Api-Key: secret-of-" + key + "\r\n"}) {
+				if newVisitor("POST /v1/messages HTTP/1.1\r\nX-Api-Key: secret-of-" + key + "\r\n").comes(s.Enter) {
 					first <- key
 				}
 			}()
@@ -459,7 +477,8 @@ func TestEachKeyHasItsLineAtTheEdge(t *testing.T) {
 }
 
 func TestNoPatienceIsNoDoor(t *testing.T) {
-	if d := newDoor(0); d != nil || !d.enter(nil, nil) || d.waits() != 0 {
+	d := newDoor(0)
+	if in, now := d.enter(nil, nil); d != nil || !in || !now || d.waits() != 0 {
 		t.Error("there is a door")
 	}
 }
@@ -536,9 +555,9 @@ func BenchmarkDoor(b *testing.B) {
 	d.runnable = func() int { return -1 << 40 } // for any number
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		v := &visitor{}
+		v := newVisitor("")
 		for pb.Next() {
-			if !d.enter(v, nil) {
+			if in, _ := d.enter(v, nil); !in {
 				b.Error("it is shut")
 			}
 		}

@@ -6,7 +6,6 @@ import "time"
 type turn struct {
 	visitor Visitor
 	since   time.Time
-	told    chan bool // whether it may come in; holds one
 }
 
 // lines are the requests that wait: for each key a line, first come first served, and turns

@@ -154,7 +154,7 @@ func (gw *assembled) close() error {
 
 func (gw *assembled) lifecycle(log *slog.Logger) *lifecycle {
 	server := newServer(gw.edge, log)
-	server.Door = func(v http1.Visitor) bool { return gw.edge.Enter(v) }
+	server.Door = func(v http1.Visitor) (in, now bool) { return gw.edge.Enter(v) }
 	server.Left = gw.edge.Left
 	server.Refused = http.HandlerFunc(gw.edge.Refused)
 	return &lifecycle{

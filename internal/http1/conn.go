@@ -26,8 +26,8 @@ const (
 // overdue is what conn.due is when the warden has ended the waiting.
 const overdue = -1
 
-// conn is one client's connection. Its goroutine owns it; the atomic fields are what the
-// warden and a shutdown look at.
+// conn is one client's connection. The goroutine that serves it owns it; the atomic fields are
+// what the door, the warden and a shutdown look at.
 type conn struct {
 	server *Server
 	rwc    net.Conn
@@ -39,8 +39,10 @@ type conn struct {
 	budget int           // bytes that the head may still have; below 0: not counted
 	spent  bool          // the head had more
 	posted bool          // the last request was a POST
+	kept   bool          // it had a request before
 	looked bool
-	inside bool  // the door has let the present request in
+	called bool  // the present request has waited at the door
+	inside bool  // the door has let it in
 	fd     int32 // to know it by while it is open
 	turn   int32 // and among those that had this number one after the other
 
@@ -79,39 +81,66 @@ func (c *conn) within(d time.Duration) bool {
 	return c.due.Swap(due) != overdue
 }
 
-// serve answers the connection's requests one after the other.
+// serve answers the connection's requests one after the other, until it ends or one has to
+// wait at the door. After that it may be called again.
 func (c *conn) serve() {
-	defer c.end()
+	waits := false
+	defer func() {
+		if !waits {
+			c.end(recover())
+		}
+	}()
+	waits = (!c.called || c.request()) && c.requests()
+}
+
+// requests waits for requests and answers them. It is true if one has to wait at the door;
+// the connection is not the caller's any more then.
+func (c *conn) requests() (waits bool) {
 	for c.await() {
-		in, ok := c.enter()
-		if !ok {
-			return
+		if c.server.Door != nil && !c.within(0) {
+			return false
 		}
-		req, err := c.read()
-		if err != nil {
-			c.refuse(err)
-			return
+		if c.asks() {
+			return true
 		}
-		by := c.server.Handler
-		if !in {
-			by = c.server.Refused
-		}
-		if !c.answer(req, by) || c.server.closing.Load() {
-			return
-		}
-		c.leave()
-		c.state.Store(idle)
-		if !c.within(c.server.IdleTimeout) {
-			return
+		if !c.request() {
+			return false
 		}
 	}
+	return false
+}
+
+// request reads a request on which the door has decided, and answers it; false if the
+// connection ends with it. The time for the head begins here: its client is not late because
+// of us.
+func (c *conn) request() bool {
+	c.called = false
+	if !c.within(c.server.HeadTimeout) || !c.inside && c.Gone() || !c.begins() {
+		return false
+	}
+	req, err := c.read()
+	if err != nil {
+		c.refuse(err)
+		return false
+	}
+	by := c.server.Handler
+	if !c.inside {
+		by = c.server.Refused
+	}
+	if !c.answer(req, by) || c.server.closing.Load() {
+		return false
+	}
+	c.leave()
+	c.kept = true
+	c.state.Store(idle)
+	return c.within(c.server.IdleTimeout)
 }
 
 // end closes the connection, after a panic too: a handler that panics leaves an answer
 // that must not look whole.
-func (c *conn) end() {
-	if p := recover(); p != nil && p != http.ErrAbortHandler {
-		c.server.Log.Error("handler panicked", "client", c.remote, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+func (c *conn) end(panicked any) {
+	if panicked != nil && panicked != http.ErrAbortHandler {
+		c.server.Log.Error("handler panicked", "client", c.remote, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 	}
 	c.left()
 	c.leave()
@@ -131,27 +160,31 @@ func (c *conn) left() {
 // await waits for the first byte of a request, holding no buffer meanwhile. False if
 // none will come.
 func (c *conn) await() bool {
-	if c.in == nil {
-		if c.raw.Read(c.look) != nil {
-			return false
-		}
-		c.in = readers.Get().(*bufio.Reader)
-		c.in.Reset(c)
-	}
-	if !c.within(c.server.HeadTimeout) {
+	if c.in == nil && c.raw.Read(c.look) != nil {
 		return false
 	}
 	was := c.state.Load()
-	if was == shut || !c.state.CompareAndSwap(was, active) {
-		return false
-	}
-	if was == idle { // a connection that ends after a stray byte or two asks for nothing
-		c.budget = -1
-		_, err := c.in.Peek(4)
-		return err == nil
-	}
-	return true
+	return was != shut && c.state.CompareAndSwap(was, active)
 }
+
+// begins takes a buffer for the request to be read into. It is false if none comes: a
+// connection that ends after a stray byte or two behind its last request asks for nothing.
+func (c *conn) begins() bool {
+	if c.in == nil {
+		c.in = readers.Get().(*bufio.Reader)
+		c.in.Reset(c)
+	}
+	if !c.kept {
+		return true
+	}
+	c.budget = -1
+	_, err := c.in.Peek(beginning)
+	return err == nil
+}
+
+// beginning is how many bytes there are of a request, at the least, where it may also be a
+// stray line that clients send behind a body.
+const beginning = 4
 
 // look tells whether there is something to read. It is asked a second time only when
 // there is: a look that found nothing lets the connection be waited for.
@@ -161,9 +194,15 @@ func (c *conn) look(fd uintptr) bool {
 		return true
 	}
 	var one [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	_, err := peek(fd, one[:])
 	c.looked = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
 	return !c.looked
+}
+
+// peek copies what has come and leaves it there.
+func peek(fd uintptr, into []byte) (int, error) {
+	n, _, err := syscall.Recvfrom(int(fd), into, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return n, err
 }
 
 // Read is for the reader of requests. It counts what a head takes.

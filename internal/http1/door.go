@@ -1,19 +1,20 @@
 package http1
 
-// enter asks the server's door whether the request that has begun to come may come in, and
-// waits as long as the door does. ok is false if the connection's time was over before, or
-// if nobody is left to be told that it may not. The time for the head begins anew afterwards:
-// its client is not late because of us.
-func (c *conn) enter() (in, ok bool) {
+// asks asks the server's door whether the request that has begun to come may come in. If it is
+// true the request has to wait, and the connection is not the caller's any more: Called gives
+// it to a goroutine again. Otherwise inside tells.
+func (c *conn) asks() (waits bool) {
 	if c.server.Door == nil {
-		return true, true
+		c.inside = true
+		return false
 	}
-	if !c.within(0) {
-		return false, false
+	in, now := c.server.Door(c)
+	if now {
+		c.inside = in
+		return false
 	}
-	in = c.server.Door(c)
-	c.inside = in
-	return in, c.within(c.server.HeadTimeout) && (in || !c.Gone())
+	c.server.crew.waits()
+	return true
 }
 
 // leave tells that what the door let in is over, whether it became a request or not.
@@ -24,13 +25,33 @@ func (c *conn) leave() {
 	c.inside = false
 }
 
-// Begun is what has come of a request, up to a buffer's length; it does not wait for more.
-func (c *conn) Begun() []byte {
-	c.budget = -1
-	_, _ = c.in.Peek(1) // there is something, or the next read says what is wrong
+// Begun copies what has come of a request. It stays with the system, so that a request that
+// waits holds no buffer.
+func (c *conn) Begun(into []byte) int {
+	if c.in == nil {
+		n := 0
+		_ = c.raw.Read(func(fd uintptr) bool { // an error shows when the request is read
+			n, _ = peek(fd, into)
+			return true
+		})
+		if n >= beginning || !c.kept {
+			return max(n, 0)
+		}
+	}
+	c.within(c.server.HeadTimeout)
+	c.begins() // nor does it matter here that none comes
+	if !c.within(0) {
+		c.due.Store(overdue) // which is seen then, too
+	}
 	head, _ := c.in.Peek(c.in.Buffered())
-	return head
+	return copy(into, head)
 }
 
 // Gone says that the client has left, or closed its side.
 func (c *conn) Gone() bool { return c.gone.Load() }
+
+// Called ends the wait at the door.
+func (c *conn) Called(in bool) {
+	c.called, c.inside = true, in
+	c.server.crew.call(c)
+}

@@ -15,9 +15,10 @@ import (
 type Server struct {
 	Handler http.Handler
 	// Door, if set, says of each request whether it may come in, when it has begun to come
-	// and is not read yet: one that has to wait costs no more than a connection. It may wait
-	// as long as it likes, which is not of the client's time.
-	Door func(Visitor) bool
+	// and is not read yet. If it cannot say that now, it calls the visitor's Called once it
+	// can: one that has to wait costs no more than a connection that is idle. It may wait as
+	// long as it likes, which is not of the client's time.
+	Door func(Visitor) (in, now bool)
 	// Left, if set, hears of the end of each request that Door let in, and of what became none.
 	Left func()
 	// Refused answers, instead of Handler, what Door did not let in.
@@ -42,17 +43,21 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	closing   atomic.Bool
+	crew      crew
 	warden    *warden // begun by the first Serve, ended with the last connection
 	date      dated
 }
 
 // Visitor is a request at the door.
 type Visitor interface {
-	// Begun gives what has come of the request by now, a few KiB at most, as it is until the
-	// door has decided.
-	Begun() []byte
+	// Begun copies what has come of the request by now, and says how much that is. It is for
+	// Door alone.
+	Begun(into []byte) int
 	// Gone says that its client has left. On Linux that is known while it waits.
 	Gone() bool
+	// Called ends the wait of a visitor on whom Door did not decide at once: in or not. It
+	// does not wait itself.
+	Called(in bool)
 }
 
 // headSlop is what a head may be over MostHead, as net/http allows for its buffer.
@@ -86,7 +91,7 @@ func (s *Server) Serve(l net.Listener) error {
 		}
 		pause = 0
 		if c := s.connect(rwc); c != nil {
-			go c.serve() // ends with the connection
+			go s.crew.serve(c) // ends with the connection, or as a spare one
 		}
 	}
 }
