@@ -6,19 +6,22 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"time"
 )
 
-// The garbage collector of a process with a small heap runs far more often than it need:
-// at 100 % a gateway of 5 MB live collects with each 5 MB of garbage, a hundred times a
-// second under load. Here it may always let heapSlack gather. With thousands of connections,
-// whose stacks are looked at in each cycle, it may let three bytes more gather for each that
-// is live beyond that, up to crowdSlack, and as much as is live where that is more, as Go
-// itself does. What that leaves behind is given back when there is little to do (tidy).
+// The garbage collector of a process with a small heap runs far more often than it need: at
+// 100 % a gateway of 5 MB live collects with each 5 MB of garbage, a hundred times a second
+// under load, and each time it looks at the stacks of all connections. Here it may always let
+// leastSlack gather. Where that is too little for a cycle to last cycleLasts, it may let as
+// much gather as came in so long a time, up to mostSlack, and as much as is live where that
+// is more, as Go itself does. What that leaves behind is given back when there is little to
+// do (tidy). The figures are in docs/performance.md.
 const (
-	heapSlack  = 24 << 20
-	crowdSlack = 192 << 20
-	leastGC    = 100  // percent
-	mostGC     = 1000 // percent
+	leastSlack = 24 << 20
+	mostSlack  = 192 << 20
+	cycleLasts = 2 * time.Second
+	leastGC    = 100     // percent
+	goLeast    = 4 << 20 // bytes that Go lets gather at 100 %, however little is live
 	liveMetric = "/gc/heap/live:bytes"
 )
 
@@ -26,32 +29,45 @@ const (
 // says what it shall be. A memory limit holds as ever.
 func paceCollector(lookup func(string) (string, bool)) {
 	if _, set := lookup("GOGC"); !set {
-		pacing.Do(func() { pace(100) })
+		pacing.Do(func() { pace(cycle{percent: 100}) })
 	}
 }
 
 // pacing begins once per process, whose collector it is.
 var pacing sync.Once
 
+// cycle is what was known when the collector had run.
+type cycle struct {
+	at        time.Time // zero before the first
+	allocated uint64    // ever, bytes
+	live      uint64    // bytes
+	percent   int       // GOGC from then on
+}
+
 // pace comes again with the next cycle, which frees the mark that it leaves.
-func pace(now int) {
-	sample := []metrics.Sample{{Name: liveMetric}}
+func pace(last cycle) {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: liveMetric}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(sample)
-	if want := percentFor(sample[0].Value.Uint64()); 10*max(want-now, now-want) > now {
-		now = want
+	now := cycle{time.Now(), sample[0].Value.Uint64(), sample[1].Value.Uint64(), last.percent}
+	looked := now.live + sample[2].Value.Uint64() + sample[3].Value.Uint64()
+	if want := percentFor(now.slack(last), looked); 10*max(want-now.percent, now.percent-want) > now.percent {
+		now.percent = want
 		debug.SetGCPercent(want) // stops the world: not for a small change
 	}
 	runtime.AddCleanup(new([64]byte), pace, now)
 }
 
-// percentFor is the GOGC that lets so much gather over so many live bytes.
-func percentFor(live uint64) int {
-	if live == 0 {
-		return mostGC
+// slack is how many bytes may gather until the next cycle.
+func (c cycle) slack(last cycle) uint64 {
+	inTime := 0.0
+	if !last.at.IsZero() {
+		inTime = float64(c.allocated-last.allocated) * float64(cycleLasts) / float64(max(c.at.Sub(last.at), 1))
 	}
-	slack := uint64(heapSlack)
-	if live > heapSlack {
-		slack = min(slack+3*(live-heapSlack), crowdSlack)
-	}
-	return int(min(max(math.Ceil(100*float64(slack)/float64(live)), leastGC), mostGC))
+	return max(c.live, uint64(min(max(inTime, leastSlack), mostSlack)))
+}
+
+// percentFor is the GOGC that lets so much gather. It counts in per cent of what is looked at,
+// the live bytes, the stacks and the globals, or of goLeast.
+func percentFor(slack, looked uint64) int {
+	return max(int(math.Ceil(100*float64(slack)/float64(max(looked, goLeast)))), leastGC)
 }
