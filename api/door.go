@@ -77,9 +77,8 @@ func (d *door) enter(v Visitor, whose func(head []byte) string) (in, now bool) {
 	if d == nil {
 		return true, true
 	}
-	came := time.Now()
 	d.mu.Lock()
-	d.look(came)
+	d.look(time.Now())
 	in, waits := d.room > 0, d.waiting() > 0 || d.room <= 0
 	if !waits || d.shut {
 		d.room--
@@ -87,7 +86,11 @@ func (d *door) enter(v Visitor, whose func(head []byte) string) (in, now bool) {
 		return in, true
 	}
 	d.mu.Unlock()
-	return false, !d.wait(lineOf(v, whose), turn{v, came})
+	key := lineOf(v, whose)
+	if v.Gone() {
+		return false, true
+	}
+	return false, !d.wait(key, turn{v, time.Now()}) // what comes slowly took a while until here
 }
 
 // heads are buffers for the beginnings of requests.

@@ -314,6 +314,62 @@ func TestWhoHasLeftIsLetGo(t *testing.T) {
 	})
 }
 
+// slowly is a visitor of whose request so little had come that the rest was waited for.
+type slowly struct {
+	*visitor
+	takes time.Duration
+}
+
+func (v slowly) Begun([]byte) int {
+	time.Sleep(v.takes)
+	return 0
+}
+
+// Whose request comes slowly has not waited for a place meanwhile: it is not late, and no line
+// has stood.
+func TestWhatComesSlowlyIsNotLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ready atomic.Int64
+		d := newDoor(2 * time.Second)
+		d.runnable = func() int { return int(ready.Load()) }
+		ready.Store(1 << 20)
+		v := slowly{newVisitor(""), 5 * time.Second}
+		if _, now := d.of("")(v); now {
+			t.Fatal("it did not wait")
+		}
+		if waited := time.Since(d.begun); waited > 0 {
+			t.Errorf("a line has stood for %v", waited)
+		}
+		time.Sleep(time.Second)
+		ready.Store(0)
+		if !<-v.told {
+			t.Error("it was sent away after a second")
+		}
+		d.empty(t)
+	})
+}
+
+// departs is a visitor of whom it turns out that no request comes.
+type departs struct{ *visitor }
+
+func (v departs) Begun([]byte) int {
+	v.gone.Store(true)
+	return 0
+}
+
+// A client that closes the connection of its last request does not stand in the line.
+func TestWhoOnlyLeavesDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(2 * time.Second)
+		d.runnable = func() int { return 1 << 20 }
+		if in, now := d.of("")(departs{newVisitor("")}); in || !now {
+			t.Errorf("in %v, now %v", in, now)
+		}
+		d.empty(t)
+		d.close()
+	})
+}
+
 // A gateway that is about to stop keeps nobody waiting: other ones may have room.
 func TestNobodyWaitsForWhoStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

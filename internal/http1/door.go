@@ -39,7 +39,9 @@ func (c *conn) Begun(into []byte) int {
 		}
 	}
 	c.within(c.server.HeadTimeout)
-	c.begins() // nor does it matter here that none comes
+	if !c.begins() {
+		c.gone.Store(true) // who closes the connection behind a request, mostly
+	}
 	if !c.within(0) {
 		c.due.Store(overdue) // which is seen then, too
 	}

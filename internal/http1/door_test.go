@@ -295,3 +295,34 @@ func TestAStrayLineIsNoVisitor(t *testing.T) {
 		})
 	}
 }
+
+// TestTheEndBehindARequestIsNoVisitor: once it has asked what has come, the door knows that
+// nothing does, and need not have it wait.
+func TestTheEndBehindARequestIsNoVisitor(t *testing.T) {
+	asked := make(chan bool, 2) // whether it is known that the client has left
+	s, addr := begin(t, http.HandlerFunc(handler), func(s *Server) {
+		s.Door = func(v Visitor) (in, now bool) {
+			// The epoll may tell it too, but that need not be by now.
+			s.warden.forget(s.only())
+			v.Begun(make([]byte, 100))
+			asked <- v.Gone()
+			return !v.Gone(), true
+		}
+	})
+	for _, stray := range []string{"", "\r\n"} {
+		c := dial(t, addr)
+		say(t, c, get("/echo"))
+		heardOf(t, bufio.NewReader(c))
+		if <-asked {
+			t.Error("a client that waits for an answer has left")
+		}
+		until(t, "it is idle", func() bool { return s.only().state.Load() == idle })
+		say(t, c, stray)
+		c.CloseWrite()
+		if !<-asked {
+			t.Errorf("behind %q: it is not known that nothing comes", stray)
+		}
+		closedWithin(t, c)
+		until(t, "it has ended", s.hold(0))
+	}
+}
