@@ -44,7 +44,14 @@ type cycle struct {
 	percent   int       // GOGC from then on
 }
 
-// pace comes again with the next cycle, which frees the mark that it leaves.
+// mark is left for the collector to find. It is large and has pointers: of such a size there
+// are few, and they are swept before all others.
+type mark [4<<10 + 1]*byte
+
+// pace comes again with the next cycle, which frees the mark that it leaves. That must be at
+// once: until then the per cent that were right for 2 MiB live hold for 100. A finalizer runs
+// when its object is swept, a cleanup only when everything is, and while all processors are
+// busy that takes as long as the heap takes to reach its goal.
 func pace(last cycle) {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: liveMetric}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(sample)
@@ -54,7 +61,7 @@ func pace(last cycle) {
 		now.percent = want
 		debug.SetGCPercent(want) // stops the world: not for a small change
 	}
-	runtime.AddCleanup(new([64]byte), pace, now)
+	runtime.SetFinalizer(new(mark), func(*mark) { pace(now) })
 }
 
 // slack is how many bytes may gather until the next cycle.
