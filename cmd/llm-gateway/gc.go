@@ -11,16 +11,18 @@ import (
 
 // The garbage collector of a process with a small heap runs far more often than it need: at
 // 100 % a gateway of 5 MB live collects with each 5 MB of garbage, a hundred times a second
-// under load, and each time it looks at the stacks of all connections. Here it may always let
-// leastSlack gather. Where that is too little for a cycle to last cycleLasts, it may let as
-// much gather as came in so long a time, up to mostSlack, and as much as is live where that
-// is more, as Go itself does. What that leaves behind is given back when there is little to
-// do (tidy). The figures are in docs/performance.md.
+// under load. Here it may always let leastSlack gather. Where that comes in less than
+// cycleLasts, it may let as much gather as comes in that time, up to mostSlack, but no more
+// than mostGC of what it looks at: it is what is live, and the stacks of all connections, that
+// make a collection dear, and a heap that is larger than need be is of no use. As much as is
+// live it may always gather, as in any Go program. What that leaves behind is given back when
+// there is little to do (tidy). The figures are in docs/performance.md.
 const (
 	leastSlack = 24 << 20
 	mostSlack  = 192 << 20
 	cycleLasts = 2 * time.Second
 	leastGC    = 100     // percent
+	mostGC     = 800     // percent
 	goLeast    = 4 << 20 // bytes that Go lets gather at 100 %, however little is live
 	liveMetric = "/gc/heap/live:bytes"
 )
@@ -76,5 +78,5 @@ func (c cycle) slack(last cycle) uint64 {
 // percentFor is the GOGC that lets so much gather. It counts in per cent of what is looked at,
 // the live bytes, the stacks and the globals, or of goLeast.
 func percentFor(slack, looked uint64) int {
-	return max(int(math.Ceil(100*float64(slack)/float64(max(looked, goLeast)))), leastGC)
+	return int(min(max(math.Ceil(100*float64(slack)/float64(max(looked, goLeast))), leastGC), mostGC))
 }

@@ -35,7 +35,7 @@ func TestCollectorsPace(t *testing.T) {
 	for _, c := range []struct {
 		slack, looked uint64
 		want          int
-	}{{24 << 20, 6 << 20, 400}, {24 << 20, 24 << 20, 100}, {24 << 20, 48 << 20, leastGC}, {24 << 20, 1 << 20, 600}, {24 << 20, 0, 600}} {
+	}{{24 << 20, 6 << 20, 400}, {24 << 20, 24 << 20, 100}, {24 << 20, 48 << 20, leastGC}, {24 << 20, 1 << 20, 600}, {24 << 20, 0, 600}, {192 << 20, 5 << 20, mostGC}, {192 << 20, 32 << 20, 600}} {
 		if got := percentFor(c.slack, c.looked); got != c.want {
 			t.Errorf("%d over %d: GOGC %d, want %d", c.slack, c.looked, got, c.want)
 		}
@@ -69,7 +69,7 @@ func TestCollectorSeesAtOnceThatMoreIsLive(t *testing.T) {
 		return s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64()
 	}
 	begun := time.Now()
-	for percent := uint64(0); percent < 1000; percent, _, _ = read() {
+	for percent := uint64(0); percent < mostGC; percent, _, _ = read() {
 		if time.Since(begun) > 20*time.Second {
 			t.Fatalf("GOGC is %d where as much garbage comes as can", percent)
 		}
