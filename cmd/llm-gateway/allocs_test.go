@@ -36,7 +36,7 @@ func TestAllocationsPerRequest(t *testing.T) {
 	}))
 	defer up.Close()
 	base := serveGateway(t, configFile(t, entry{name: "first", url: up.URL, price: 1}, entry{name: "second", url: up.URL, price: 2}),
-		nil, "--overload-wait", "1.7s")
+		nil, "--overload-wait", "1.5s")
 	client := newClient(t)
 	for name, c := range map[string]struct {
 		more string

@@ -27,9 +27,9 @@ type settings struct {
 	mostWait     time.Duration // to be read, while there is too much to do; 0: none
 }
 
-// defaultMostWait leaves 0.3 s for the rest of two seconds by which an overload may make a
+// defaultMostWait leaves half a second for the rest of the two by which an overload may make a
 // call slower (`bench overload`).
-const defaultMostWait = 1700 * time.Millisecond
+const defaultMostWait = 1500 * time.Millisecond
 
 func newServe(p *program) *cobra.Command {
 	var s settings
