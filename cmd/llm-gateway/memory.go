@@ -15,19 +15,19 @@ const leastBudget = 48 << 20
 
 // memoryBudget gives the bytes that requests may hold at once. "auto" is a share of the
 // memory that this process may have: by GOMEMLIMIT, else by its cgroup, else what the
-// machine has. In a cgroup it also sets Go's own limit, so that garbage is collected
-// before the kernel ends the process.
-func memoryBudget(text string, log *slog.Logger) (int64, error) {
+// machine has. In a cgroup it also sets Go's own limit, whatever the text, so that garbage is
+// collected before the kernel ends the process. cgroup tells that limit (memlimit.FromCgroup).
+func memoryBudget(text string, cgroup func() (uint64, error), log *slog.Logger) (int64, error) {
+	limit, by := debug.SetMemoryLimit(-1), "GOMEMLIMIT"
+	if limit == math.MaxInt64 {
+		limit, by = limitFromOutside(cgroup)
+	}
 	if text != "auto" {
 		n, err := humanize.ParseBytes(text)
 		if err != nil || n > math.MaxInt64 || n > 0 && n < leastBudget {
 			return 0, fmt.Errorf("--memory-budget %q is not auto, 0 or a size of at least %s", text, humanize.IBytes(leastBudget))
 		}
 		return int64(n), nil
-	}
-	limit, by := debug.SetMemoryLimit(-1), "GOMEMLIMIT"
-	if limit == math.MaxInt64 {
-		limit, by = limitFromOutside()
 	}
 	// Half of a limit: the other half is garbage, connections and what the runtime needs.
 	budget := max(limit/2, leastBudget)
@@ -39,8 +39,8 @@ func memoryBudget(text string, log *slog.Logger) (int64, error) {
 }
 
 // limitFromOutside finds a limit that Go itself does not know of.
-func limitFromOutside() (limit int64, by string) {
-	if n, err := memlimit.FromCgroup(); err == nil && n < math.MaxInt64 {
+func limitFromOutside(cgroup func() (uint64, error)) (limit int64, by string) {
+	if n, err := cgroup(); err == nil && n < math.MaxInt64 {
 		limit = int64(n / 10 * 9) // the kernel counts more than Go does
 		debug.SetMemoryLimit(limit)
 		return limit, "cgroup"

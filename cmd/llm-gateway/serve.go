@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 )
 
@@ -85,7 +86,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err := mayBind(addr, keys.Asked(), s.insecure); err != nil {
 		return errors.Join(err, kept.Close())
 	}
-	memory, err := memoryBudget(s.memory, log)
+	memory, err := memoryBudget(s.memory, memlimit.FromCgroup, log)
 	if err != nil {
 		return errors.Join(err, kept.Close())
 	}
