@@ -63,7 +63,7 @@ func newOverload() *cobra.Command {
 	f.StringSliceVar(&o.only, "only", nil, "only these parts: bodies, saturation, readers, slowloris")
 	f.IntVar(&o.bodies, "bodies", 17_500, "bodies: how many at once (each needs a file descriptor here and there)")
 	f.Int64Var(&o.limit, "limit", 1024, "bodies: memory of the gateway, MiB")
-	f.DurationVar(&o.length, "for", 6*time.Second, "saturation, slowloris: length of a round")
+	f.DurationVar(&o.length, "for", 10*time.Second, "saturation, slowloris: length of a round")
 	f.IntVar(&o.rounds, "rounds", 3, "saturation, slowloris: rounds of each")
 	f.Float64Var(&o.times, "times", 3, "saturation: how many times the sustained rate")
 	f.Float64Var(&o.cpu, "cpu", 0.5, "saturation: processors that the gateway may use, so that who sends has enough; 0: any")
