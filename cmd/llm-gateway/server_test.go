@@ -108,6 +108,9 @@ func TestDrainLetsRequestsEndAndClosesBooksLast(t *testing.T) {
 	r := runOne(t, ctx, t.Context(), time.Minute)
 	stop()
 	r.waitUnready(t)
+	for end := time.Now().Add(5 * time.Second); len(r.diary.read()) == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // who waits is sent away a moment later
+	}
 	close(r.release)
 	if err := <-r.stopped; err != nil {
 		t.Fatal(err)
