@@ -49,7 +49,7 @@ func TestCollectorSeesAtOnceThatMoreIsLive(t *testing.T) {
 	const (
 		own  = "GATEWAY_TEST_PACE"
 		live = 100 << 20
-		most = live + mostSlack + 160<<20
+		most = live + mostSlack + 60<<20
 	)
 	if os.Getenv(own) == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
