@@ -229,6 +229,7 @@ func conversations() map[string]string {
 		"client closes in a word":    get("/echo", "Connection: x\xac CLOSE") + get("/echo"),
 		"client closes by half":      get("/echo", "Connection: x-close") + get("/echo"),
 		"expects":                    post("/echo", "hello", "Expect: 100-continue") + get("/echo"),
+		"expects among words":        post("/echo", "hello", "Expect: 100-continue, x y") + get("/echo"),
 		"expects and is refused":     post("/refuse", "hello", "Expect: 100-continue"),
 		"head line only":             "GET /echo HTTP/1.1\r\n",
 		"half a line":                "GET /ec",

@@ -65,7 +65,7 @@ func check(req *http.Request) error {
 }
 
 func wantsContinue(req *http.Request) bool {
-	return httpguts.HeaderValuesContainsToken(req.Header["Expect"], "100-continue")
+	return hasWord(req.Header.Get("Expect"), "100-continue")
 }
 
 // refuse answers a head that was not accepted, if somebody is there to hear it.

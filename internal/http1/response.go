@@ -62,14 +62,16 @@ func newResponse(c *conn, req *http.Request) *response {
 		last: wantsClose(req) || len(req.TransferEncoding) > 0}
 }
 
-// wantsClose says whether the client closes the connection after this request. As in net/http
-// a list may have spaces where commas belong.
+// wantsClose says whether the client closes the connection after this request.
 func wantsClose(req *http.Request) bool {
-	if req.Close {
-		return true
-	}
-	words := strings.FieldsFunc(req.Header.Get("Connection"), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
-	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(word, "close") })
+	return req.Close || hasWord(req.Header.Get("Connection"), "close")
+}
+
+// hasWord finds a word in a header that is a list. As in net/http it may have spaces where
+// commas belong.
+func hasWord(list, word string) bool {
+	words := strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
+	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) })
 }
 
 func (w *response) Header() http.Header { return w.header }
