@@ -301,22 +301,34 @@ func FuzzLikeNetHTTP(f *testing.F) {
 		if n := len(got); len(text) > 4<<10 && n > 0 && got[n-1].status >= 400 {
 			got, want = got[:n-1], want[:min(n-1, len(want))]
 		}
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("ours:   %.700s\ntheirs: %.700s", got, want)
+		if one, other := fmt.Sprint(unnamed(got)), fmt.Sprint(unnamed(want)); one != other {
+			t.Errorf("ours:   %.700s\ntheirs: %.700s", one, other)
 		}
 	})
 }
 
+// unnamed leaves out what a bad request is told of its fault: of two it is one by chance, also
+// in net/http.
+func unnamed(all []heard) []heard {
+	for i, h := range all {
+		if fault, _, named := strings.Cut(h.body, "400 Bad Request: "); h.status == http.StatusBadRequest && named && fault == "" {
+			all[i].body = ""
+		}
+	}
+	return all
+}
+
 // differs names what is meant to differ: bodies without a length end the connection, a
-// Host may stand in the address alone but may not be empty, refusals of HTTP/2 and of
-// expectations have other words, OPTIONS * is the handler's, and a client of HTTP/1.0 must say
-// by a whole header that it wants to stay.
+// Host may stand in the address alone, CONNECT's too, but may not be empty or odd, refusals of
+// HTTP/2 and of expectations have other words, OPTIONS * is the handler's, and a client of
+// HTTP/1.0 must say by a whole header that it wants to stay.
 func differs(text string) bool {
 	low := strings.ToLower(text)
 	return strings.Contains(low, "transfer-encoding") || strings.Contains(low, "trailer") || strings.Contains(text, "PRI") ||
 		strings.Contains(text, "OPTIONS") || strings.Count(low, "expect") != strings.Count(low, "expect: 100-continue\r\n") ||
 		strings.Count(low, "keep-alive") != strings.Count(low, "\nconnection: keep-alive\r\n") ||
-		strings.Contains(low, "://") || strings.Count(low, "host: h\r\n") != strings.Count(low, "http/1.1") || strings.Count(low, "host: h\r\n") != strings.Count(low, "host:")
+		strings.Contains(low, "://") || strings.Count(text, "CONNECT") != strings.Count(text, "CONNECT h:1 ") ||
+		strings.Count(low, "host: h\r\n") != strings.Count(low, "http/1.1") || strings.Count(low, "host: h\r\n") != strings.Count(low, "host:")
 }
 
 // TestRefusesWhatItIsNotFor: told apart from net/http on purpose.
@@ -327,6 +339,7 @@ func TestRefusesWhatItIsNotFor(t *testing.T) {
 		post("/echo", "hello", "Expect: a miracle"):      417,
 		"GET /echo HTTP/1.1\r\nHost:\r\n\r\n":            400,
 		"GET http://other/echo HTTP/1.1\r\n\r\n":         200,
+		"CONNECT \xfd:1 HTTP/1.1\r\nHost: h\r\n\r\n":     400,
 		get("/echo", "Transfer-Encoding: gzip, chunked"): 501,
 	} {
 		if got := talk(t, addr, text); len(got) != 1 || got[0].status != want {
